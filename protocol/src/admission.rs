@@ -1,0 +1,269 @@
+//! Who asks to be let in, with what, and what they are told.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{CameraId, PeerId, RobotId, SessionId};
+
+/// A viewer's request, the argument of `watcher`. Pages of the family send none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct Watch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Absent: the server's default robot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robot: Option<RobotId>,
+    /// Absent: the robot's first camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
+    /// A session whose media this viewer still receives, to be bound to its new connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<SessionId>,
+}
+
+/// The answer to [`Watch`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum WatchReply {
+    Admitted(Admission),
+    Refused { error: Notice },
+}
+
+/// What an admitted viewer needs to know before the robot's offer reaches it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Admission {
+    pub ok: Yes,
+    pub session: SessionId,
+    pub robot: RobotId,
+    pub camera: CameraId,
+    /// The robot's signalling connection, which answers and candidates are addressed to.
+    pub peer: PeerId,
+    /// Whether the session in [`Watch::resume`] goes on; otherwise an offer for a new one follows.
+    pub resumed: bool,
+    pub ice_servers: Vec<IceServer>,
+    pub video: Video,
+    pub media: Media,
+}
+
+/// A robot's claim, the argument of `broadcaster`. Pages of the family send none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct Register {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Absent: the server's default robot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robot: Option<RobotId>,
+    /// Absent: one camera of which nothing is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<CameraInfo>,
+    /// Sessions whose media still flows from before this connection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionId>,
+}
+
+/// The answer to [`Register`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum RegisterReply {
+    Registered(Registration),
+    Refused { error: Notice },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Registration {
+    pub ok: Yes,
+    pub robot: RobotId,
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// One camera as its robot announces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct CameraInfo {
+    pub id: CameraId,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub video: Video,
+}
+
+/// How a camera's picture is to be shown, and at which qualities it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Video {
+    #[serde(default)]
+    pub projection: Projection,
+    /// Best first; empty when the robot did not say.
+    #[serde(default)]
+    pub rungs: Vec<Rung>,
+}
+
+/// How directions in space lie in the picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum Projection {
+    /// An ordinary camera.
+    #[default]
+    Flat,
+    /// Longitude runs from −180° at the left edge to 180° at the right, latitude from 90° at the top to −90°.
+    Equirectangular,
+}
+
+/// One encoding of a camera.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rung {
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+}
+
+/// Where the media comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum Media {
+    /// Straight from the robot, one peer connection per viewer.
+    P2p,
+}
+
+/// A STUN or TURN server, in the shape that browsers take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct IceServer {
+    pub urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// The trailing object of `watcher` on its way to the robot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Ticket {
+    pub session: SessionId,
+    pub camera: CameraId,
+    /// The session is one that the robot named in [`Register::sessions`] or still serves: no new offer is wanted.
+    #[serde(default)]
+    pub resumed: bool,
+}
+
+/// The trailing object of `offer`, `answer` and `candidate`: which session they belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SessionRef {
+    pub session: SessionId,
+}
+
+/// The trailing object of `broadcaster` and `broadcasterLeft` on their way to viewers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RobotRef {
+    pub robot: RobotId,
+}
+
+/// One live robot, as `GET /api/v1/robots` lists them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LiveRobot {
+    pub robot: RobotId,
+    pub cameras: Vec<CameraInfo>,
+    pub viewers: usize,
+}
+
+/// A code for programs and a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Notice {
+    pub code: Code,
+    pub message: String,
+}
+
+impl Notice {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Why something was refused or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum Code {
+    UnknownRobot,
+    RobotOffline,
+    Unauthorized,
+    TokenExpired,
+    TokenRevoked,
+    Full,
+    RateLimited,
+    TooLarge,
+    Malformed,
+    Version,
+    /// Another connection has registered the same robot.
+    Replaced,
+    /// Robot and viewer found no way to each other, or the way broke.
+    ConnectionFailed,
+    /// The server is going down and will be back.
+    Draining,
+}
+
+/// The `true` in `{ok: true}`: an acknowledgement that says `ok: false` is not an admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "true"))]
+pub struct Yes;
+
+impl Serialize for Yes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for Yes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if bool::deserialize(deserializer)? { Ok(Self) } else { Err(serde::de::Error::custom("ok is not true")) }
+    }
+}
+
+/// The code as it stands on the wire.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_tell_admission_from_refusal() {
+        #[derive(Deserialize)]
+        struct Fixtures {
+            watch_replies: Vec<serde_json::Value>,
+        }
+        let fixtures: Fixtures =
+            serde_json::from_str(include_str!("../fixtures/messages.json")).expect("fixtures parse");
+        let mut admitted = 0;
+        for value in &fixtures.watch_replies {
+            let reply: WatchReply = serde_json::from_value(value.clone()).expect("a reply");
+            admitted += usize::from(matches!(reply, WatchReply::Admitted(_)));
+            assert_eq!(serde_json::to_value(&reply).expect("encodes"), *value);
+        }
+        assert_eq!((admitted, fixtures.watch_replies.len()), (1, 2));
+        let not_ok = fixtures.watch_replies[0].to_string().replace("\"ok\":true", "\"ok\":false");
+        assert!(serde_json::from_str::<WatchReply>(&not_ok).is_err());
+    }
+}

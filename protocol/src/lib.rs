@@ -1,0 +1,32 @@
+//! Everything that robot, server and viewer say to each other, and nothing else.
+//!
+//! Event names and the order of arguments are those of the browser broadcast family, whose pages work against our server
+//! as they are; what Panocast adds are optional trailing objects and acknowledgements. This crate is the only definition:
+//! Rust ends use these types, the page uses `web-viewer/src/protocol.gen.ts`, which a test here generates from them, and
+//! the tests of both read the same JSON in `fixtures/`.
+//!
+//! Unknown fields are ignored, so that a tab that was left open survives a newer server; unknown events are an error that
+//! the sender is told about.
+
+mod admission;
+mod candidate;
+mod description;
+mod id;
+mod message;
+#[cfg(test)]
+mod typescript;
+
+pub use admission::{
+    Admission, CameraInfo, Code, IceServer, LiveRobot, Media, Notice, Projection, Register, RegisterReply,
+    Registration, RobotRef, Rung, SessionRef, Ticket, Video, Watch, WatchReply, Yes,
+};
+pub use candidate::{Candidate, CandidateError};
+pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA, Sdp, SdpError};
+pub use id::{CameraId, InvalidId, PeerId, RobotId, SessionId};
+pub use message::{DecodeError, ToRobot, ToServer, ToViewer};
+
+/// The version that joining messages carry; a peer that names another one is refused with [`Code::Version`].
+pub const VERSION: u32 = 1;
+
+/// Candidates that one end may send for one session; more is a flood, not a network.
+pub const MAX_CANDIDATES: usize = 64;

@@ -1,0 +1,291 @@
+//! One enum per direction, one variant per Socket.IO event, encoded and decoded here and nowhere else.
+//!
+//! On the wire an event is the JSON array `["name", argument, …]`. Arguments that are absent count as `null`, further ones
+//! are ignored, so that either end may be older.
+
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    Candidate, Code, Description, DescriptionKind, Notice, PeerId, Register, RobotRef, Sdp, SdpError, SessionRef,
+    Ticket, Watch,
+};
+
+/// Why an event could not be taken. Its text is meant for the sender.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("not an event: it must be a JSON array that starts with a name")]
+    NotAnEvent,
+    #[error("there is no event {0:?}")]
+    UnknownEvent(String),
+    #[error("{event}, argument {argument}: {cause}")]
+    Malformed { event: &'static str, argument: &'static str, cause: String },
+    #[error("{event}, argument {argument}: {cause}")]
+    TooLarge { event: &'static str, argument: &'static str, cause: SdpError },
+}
+
+impl DecodeError {
+    /// What the sender is told.
+    pub fn notice(&self) -> Notice {
+        let code = match self {
+            Self::TooLarge { .. } => Code::TooLarge,
+            Self::NotAnEvent | Self::UnknownEvent(_) | Self::Malformed { .. } => Code::Malformed,
+        };
+        Notice::new(code, self.to_string())
+    }
+}
+
+/// Longest event name worth repeating to the one who sent it.
+const MAX_ECHO: usize = 32;
+
+enum ArgumentError {
+    TooLarge(SdpError),
+    Malformed(String),
+}
+
+/// A value that can stand in an event's argument list.
+trait Argument: Serialize + Sized {
+    fn parse(raw: &str) -> Result<Self, ArgumentError>;
+}
+
+fn from_json<T: DeserializeOwned>(raw: &str) -> Result<T, ArgumentError> {
+    serde_json::from_str(raw).map_err(|error| ArgumentError::Malformed(error.to_string()))
+}
+
+macro_rules! json_arguments {
+    ($($type:ty),*) => {$(
+        impl Argument for $type {
+            fn parse(raw: &str) -> Result<Self, ArgumentError> {
+                from_json(raw)
+            }
+        }
+    )*};
+}
+json_arguments!(PeerId, Candidate, Register, Watch, Ticket, SessionRef, RobotRef, Notice);
+
+impl Argument for Description {
+    fn parse(raw: &str) -> Result<Self, ArgumentError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            #[serde(rename = "type")]
+            kind: DescriptionKind,
+            sdp: String,
+        }
+        let wire: Wire = from_json(raw)?;
+        match Sdp::try_from(wire.sdp) {
+            Ok(sdp) => Ok(Self { kind: wire.kind, sdp }),
+            Err(error @ SdpError::TooLarge(_)) => Err(ArgumentError::TooLarge(error)),
+            Err(error) => Err(ArgumentError::Malformed(error.to_string())),
+        }
+    }
+}
+
+impl<T: Argument> Argument for Option<T> {
+    fn parse(raw: &str) -> Result<Self, ArgumentError> {
+        if raw == "null" { Ok(None) } else { T::parse(raw).map(Some) }
+    }
+}
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $event:literal => $variant:ident { $($field:ident: $type:ty),* },)*
+    })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant { $($field: $type),* },)*
+        }
+
+        impl $name {
+            /// The names of all events of this direction.
+            pub const EVENTS: &[&str] = &[$($event),*];
+
+            /// The event's name on the wire.
+            pub fn event(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $event,)*
+                }
+            }
+
+            /// Reads `["name", argument, …]`.
+            pub fn decode(text: &str) -> Result<Self, DecodeError> {
+                let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| DecodeError::NotAnEvent)?;
+                let mut elements = elements.into_iter().map(RawValue::get);
+                let name = elements.next().ok_or(DecodeError::NotAnEvent)?;
+                let name: String = serde_json::from_str(name).map_err(|_| DecodeError::NotAnEvent)?;
+                match name.as_str() {
+                    $($event => Ok(Self::$variant {
+                        $($field: <$type as Argument>::parse(elements.next().unwrap_or("null"))
+                            .map_err(|error| error.at($event, stringify!($field)))?,)*
+                    }),)*
+                    unknown => Err(DecodeError::UnknownEvent(unknown.chars().take(MAX_ECHO).collect())),
+                }
+            }
+
+            /// Only the arguments, for a transport that takes the name by itself.
+            pub fn arguments(&self) -> impl Serialize + '_ {
+                Arguments { message: self, with_event: false }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Arguments { message: self, with_event: true }.serialize(serializer)
+            }
+        }
+
+        impl Serialize for Arguments<'_, $name> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut sequence = serializer.serialize_seq(None)?;
+                if self.with_event {
+                    sequence.serialize_element(self.message.event())?;
+                }
+                match self.message {
+                    $($name::$variant { $($field),* } => { $(sequence.serialize_element($field)?;)* })*
+                }
+                sequence.end()
+            }
+        }
+
+        #[cfg(test)]
+        impl crate::typescript::Declared for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn union(config: &ts_rs::Config) -> Vec<String> {
+                vec![$({
+                    let arguments: &[(&str, String)] =
+                        &[$((stringify!($field), <$type as ts_rs::TS>::name(config)),)*];
+                    crate::typescript::tuple($event, arguments)
+                },)*]
+            }
+        }
+    )*};
+}
+
+struct Arguments<'a, M> {
+    message: &'a M,
+    with_event: bool,
+}
+
+impl ArgumentError {
+    fn at(self, event: &'static str, argument: &'static str) -> DecodeError {
+        match self {
+            Self::TooLarge(cause) => DecodeError::TooLarge { event, argument, cause },
+            Self::Malformed(cause) => DecodeError::Malformed { event, argument, cause },
+        }
+    }
+}
+
+messages! {
+    /// What robots and viewers say. A connection's first `broadcaster` or `watcher` decides which of them it is.
+    ///
+    /// Payloads may be null: pages send them before they are ready. The server drops those and keeps the connection.
+    pub enum ToServer {
+        "broadcaster" => Broadcaster { register: Option<Register> },
+        "watcher" => Watcher { watch: Option<Watch> },
+        "offer" => Offer { to: PeerId, description: Option<Description>, about: Option<SessionRef> },
+        "answer" => Answer { to: PeerId, description: Option<Description>, about: Option<SessionRef> },
+        "candidate" => Candidate { to: PeerId, candidate: Option<Candidate>, about: Option<SessionRef> },
+        /// A robot tells one of its viewers why its session ended.
+        "notice" => Notice { to: PeerId, notice: Notice },
+    }
+
+    /// What the server tells a viewer.
+    pub enum ToViewer {
+        /// The robot is live: ask (again) to watch it.
+        "broadcaster" => Broadcaster { about: Option<RobotRef> },
+        "offer" => Offer { from: PeerId, description: Description, about: Option<SessionRef> },
+        "candidate" => Candidate { from: PeerId, candidate: Candidate, about: Option<SessionRef> },
+        /// The robot's connection to the server is gone. Its media may well go on.
+        "broadcasterLeft" => BroadcasterLeft { about: Option<RobotRef> },
+        "notice" => Notice { notice: Notice },
+    }
+
+    /// What the server tells a robot.
+    pub enum ToRobot {
+        /// This viewer may watch: offer to it, unless the ticket says that its session goes on.
+        "watcher" => Watcher { viewer: PeerId, ticket: Option<Ticket> },
+        "answer" => Answer { from: PeerId, description: Description, about: Option<SessionRef> },
+        "candidate" => Candidate { from: PeerId, candidate: Candidate, about: Option<SessionRef> },
+        /// The viewer has left. Sent together with `bye`: pages of the family know one or the other.
+        "disconnectPeer" => DisconnectPeer { viewer: PeerId },
+        "bye" => Bye { viewer: PeerId },
+        "notice" => Notice { notice: Notice },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Fixtures {
+        to_server: Vec<Box<RawValue>>,
+        to_viewer: Vec<Box<RawValue>>,
+        to_robot: Vec<Box<RawValue>>,
+        refused_by_server: Vec<Refused>,
+    }
+
+    #[derive(Deserialize)]
+    struct Refused {
+        event: Box<RawValue>,
+        code: Code,
+        names: String,
+    }
+
+    fn fixtures() -> Fixtures {
+        serde_json::from_str(include_str!("../fixtures/messages.json")).expect("fixtures parse")
+    }
+
+    fn json(text: &str) -> serde_json::Value {
+        serde_json::from_str(text).expect("JSON")
+    }
+
+    /// Decodes each fixture, encodes it again, and expects the same JSON but for arguments that say nothing.
+    macro_rules! round_trip {
+        ($message:ty, $fixtures:expr) => {{
+            let mut seen = std::collections::BTreeSet::new();
+            for raw in &$fixtures {
+                let message = <$message>::decode(raw.get()).unwrap_or_else(|error| panic!("{raw}: {error}"));
+                seen.insert(message.event());
+                let again = serde_json::to_value(&message).expect("encodes");
+                let mut elements = again.as_array().expect("an array").clone();
+                while elements.last().is_some_and(serde_json::Value::is_null) {
+                    elements.pop();
+                }
+                let mut given = json(raw.get()).as_array().expect("an array").clone();
+                while given.last().is_some_and(serde_json::Value::is_null) {
+                    given.pop();
+                }
+                assert_eq!(elements, given);
+            }
+            let all: std::collections::BTreeSet<_> = <$message>::EVENTS.iter().copied().collect();
+            assert_eq!(seen, all, "every event of the direction has a fixture");
+        }};
+    }
+
+    #[test]
+    fn every_fixture_survives_a_round_trip() {
+        let fixtures = fixtures();
+        round_trip!(ToServer, fixtures.to_server);
+        round_trip!(ToViewer, fixtures.to_viewer);
+        round_trip!(ToRobot, fixtures.to_robot);
+    }
+
+    #[test]
+    fn what_is_refused_is_named_to_its_sender() {
+        for Refused { event, code, names } in fixtures().refused_by_server {
+            let notice = ToServer::decode(event.get()).expect_err(event.get()).notice();
+            assert_eq!(notice.code, code, "{event}");
+            assert!(notice.message.contains(&names), "{event}: {:?} should name {names:?}", notice.message);
+        }
+    }
+
+    #[test]
+    fn an_oversized_description_is_too_large_and_not_merely_malformed() {
+        let sdp = format!("v=0\r\nm=video 9 x 96\r\na={}\r\n", "x".repeat(40_000));
+        let event = serde_json::json!(["answer", "abc", { "type": "answer", "sdp": sdp }]).to_string();
+        assert_eq!(ToServer::decode(&event).expect_err("refused").notice().code, Code::TooLarge);
+    }
+}
