@@ -1,1 +1,83 @@
+//! The broadcaster: captures a robot's cameras, encodes each once, and sends to every viewer.
+//!
+//! A frame's way: [`capture`] (GStreamer) → [`media`] (packets, made once) → `fanout` (one task, one UDP port) → `session`
+//! (one per viewer). [`signalling`] is the line to the server, through which viewers come and go. [`run`] owns all tasks.
 
+mod capture;
+pub mod config;
+mod fanout;
+mod media;
+mod session;
+pub mod signalling;
+
+pub use capture::{CaptureError, check as check_camera};
+
+use anyhow::Context;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use config::Config;
+use fanout::{Fanout, Feed, MediaSocket};
+use session::Identity;
+use signalling::Link;
+
+/// Messages between robot and link: offers to a crowd that joins at once.
+const SIGNALLING_QUEUE: usize = 1024;
+
+/// Runs until cancelled, or until a camera cannot go on.
+pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
+    let identity = Identity::generate().context("make a certificate")?;
+    let socket = MediaSocket::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
+    tracing::info!(robot = %config.robot, server = %config.server, media_port = socket.port(), "broadcaster starts");
+
+    // Cameras stop last: viewers get their goodbye while there is still somebody to say it.
+    let cameras_cancel = CancellationToken::new();
+    let mut cameras = JoinSet::new();
+    let mut feeds = Vec::new();
+    for camera in config.cameras {
+        let (units_in, units) = mpsc::channel(capture::UNITS_IN_FLIGHT);
+        let (keyframes, keyframes_out) = mpsc::channel(1);
+        feeds.push(Feed { info: camera.info(), units, keyframes });
+        let id = camera.id.clone();
+        let run = capture::run(camera, units_in, keyframes_out, cameras_cancel.child_token());
+        cameras.spawn(async move { run.await.with_context(|| format!("camera {id}")) });
+    }
+
+    let (events, link_events) = mpsc::channel(SIGNALLING_QUEUE);
+    let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
+    let link = Link { server: config.server, events, outgoing };
+    let fanout = Fanout::new(config.robot, feeds, identity, config.media.max_viewers, socket, link_events, server);
+    let mut tasks = JoinSet::new();
+    let tasks_cancel = CancellationToken::new();
+    tasks.spawn(fanout.run(tasks_cancel.child_token()));
+    let link_cancel = CancellationToken::new();
+    tasks.spawn(link.run(link_cancel.child_token()));
+
+    let ended = tokio::select! {
+        () = cancel.cancelled() => Ok(()),
+        Some(camera) = cameras.join_next() => camera.context("a camera's task panicked").flatten(),
+        Some(task) = tasks.join_next() => task.context("a task panicked").and_then(|()| anyhow::bail!("a task ended early")),
+    };
+    // The fan-out says goodbye through the link, the link hangs up, the cameras stop.
+    tasks_cancel.cancel();
+    drain(&mut tasks, 1).await;
+    link_cancel.cancel();
+    drain(&mut tasks, 0).await;
+    cameras_cancel.cancel();
+    while let Some(camera) = cameras.join_next().await {
+        if let Ok(Err(error)) = camera {
+            tracing::debug!(error = error.as_ref() as &dyn std::error::Error, "a camera ended, too");
+        }
+    }
+    tracing::info!("broadcaster ended");
+    ended
+}
+
+/// Waits until only `left` tasks run.
+async fn drain(tasks: &mut JoinSet<()>, left: usize) {
+    while tasks.len() > left {
+        if let Some(Err(error)) = tasks.join_next().await {
+            tracing::error!(%error, "a task panicked");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The broadcaster's config: what the file says, checked whole before anything starts.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use anyhow::Context;
+use protocol::{CameraId, CameraInfo, Projection, RobotId, Rung, Video};
+use serde::Deserialize;
+
+use crate::signalling::ServerUrl;
+
+/// What a camera may be asked for; beyond it no H.264 level that browsers take goes.
+const MAX_SIDE: u32 = 4096;
+const MAX_FPS: u32 = 120;
+const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The server that viewers come through.
+    pub server: ServerUrl,
+    /// The name under which viewers find this robot.
+    pub robot: RobotId,
+    pub media: Media,
+    pub cameras: Vec<Camera>,
+    pub log: daemon::log::Log,
+}
+
+/// `[media]`: the socket that all viewers share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    /// An unspecified IPv6 address serves IPv4 as well; port 0 picks a free one.
+    pub listen: SocketAddr,
+    pub max_viewers: usize,
+}
+
+/// `[[cameras]]`: one picture that viewers can choose.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    pub id: CameraId,
+    #[serde(default)]
+    pub title: Option<String>,
+    pub source: Source,
+    #[serde(default = "Camera::default_width")]
+    pub width: u32,
+    #[serde(default = "Camera::default_height")]
+    pub height: u32,
+    #[serde(default = "Camera::default_fps")]
+    pub fps: u32,
+    /// Bits per second.
+    #[serde(default = "Camera::default_bitrate")]
+    pub bitrate: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A drawn 360° scene with known things at known directions.
+    Test,
+}
+
+/// A value that parses but cannot work. Names the key, the value and what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("there is no [[cameras]] section: add one with an id and a source")]
+    NoCamera,
+    #[error("two cameras have the id {0:?}: give each its own")]
+    DuplicateCamera(String),
+    #[error("camera {camera}: {key} is {value}, but must be {rule}")]
+    Value { camera: CameraId, key: &'static str, value: u32, rule: &'static str },
+    #[error("media.max_viewers is 0: nobody could watch; use 1 or more")]
+    NoViewers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerUrl::default(),
+            robot: "demo".parse().expect("a valid id"),
+            media: Media::default(),
+            cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
+            log: daemon::log::Log::default(),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8190), max_viewers: 500 }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("config {}", path.display());
+        let config: Self = daemon::config::load(path).with_context(context)?;
+        config.check().with_context(context)?;
+        Ok(config)
+    }
+
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.cameras.is_empty() {
+            return Err(ConfigError::NoCamera);
+        }
+        if self.media.max_viewers == 0 {
+            return Err(ConfigError::NoViewers);
+        }
+        let mut ids = BTreeSet::new();
+        for camera in &self.cameras {
+            if !ids.insert(&camera.id) {
+                return Err(ConfigError::DuplicateCamera(camera.id.to_string()));
+            }
+            camera.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Camera {
+    /// The drawn scene in its usual size.
+    pub fn synthetic(id: CameraId) -> Self {
+        Self {
+            id,
+            title: None,
+            source: Source::Test,
+            width: Self::default_width(),
+            height: Self::default_height(),
+            fps: Self::default_fps(),
+            bitrate: Self::default_bitrate(),
+        }
+    }
+
+    /// What viewers need to know of it.
+    pub fn info(&self) -> CameraInfo {
+        let projection = match self.source {
+            Source::Test => Projection::Equirectangular,
+        };
+        let rung = Rung { width: self.width, height: self.height, fps: self.fps, bitrate: self.bitrate };
+        CameraInfo { id: self.id.clone(), title: self.title.clone(), video: Video { projection, rungs: vec![rung] } }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let even_side = |side: u32| (64..=MAX_SIDE).contains(&side) && side.is_multiple_of(2);
+        let rules = [
+            ("width", self.width, even_side(self.width), "an even number from 64 to 4096"),
+            ("height", self.height, even_side(self.height), "an even number from 64 to 4096"),
+            ("fps", self.fps, (1..=MAX_FPS).contains(&self.fps), "from 1 to 120"),
+            ("bitrate", self.bitrate, BITRATES.contains(&self.bitrate), "from 100000 to 50000000 bits per second"),
+        ];
+        for (key, value, fine, rule) in rules {
+            if !fine {
+                return Err(ConfigError::Value { camera: self.id.clone(), key, value, rule });
+            }
+        }
+        Ok(())
+    }
+
+    fn default_width() -> u32 {
+        1920
+    }
+
+    fn default_height() -> u32 {
+        960
+    }
+
+    fn default_fps() -> u32 {
+        30
+    }
+
+    fn default_bitrate() -> u32 {
+        3_000_000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../config/broadcaster.toml");
+
+    #[test]
+    fn shipped_sample_is_valid_and_typos_are_not() {
+        let config: Config = toml::from_str(SAMPLE).expect("sample parses");
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!((config.robot.as_str(), config.cameras[0].id.as_str()), ("demo", "main"));
+        let typo = SAMPLE.replace("max_viewers", "max_veiwers");
+        let error = toml::from_str::<Config>(&typo).expect_err("a typo").to_string();
+        assert!(error.contains("max_veiwers") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn the_sample_states_the_defaults() {
+        let (sample, default) = (toml::from_str::<Config>(SAMPLE).expect("sample parses"), Config::default());
+        let mut titled = default.cameras[0].clone();
+        titled.title.clone_from(&sample.cameras[0].title);
+        assert_eq!(format!("{:?}", sample.media), format!("{:?}", default.media));
+        assert_eq!(format!("{:?}", sample.cameras[0]), format!("{titled:?}"));
+        assert_eq!(format!("{:?}", sample.server), format!("{:?}", default.server));
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        let broken = |change: &str| {
+            let text = format!("[[cameras]]\nid = \"main\"\nsource = \"test\"\n{change}");
+            toml::from_str::<Config>(&text).expect("parses").check().expect_err("refused").to_string()
+        };
+        assert!(broken("width = 1921").contains("width is 1921"));
+        assert!(broken("fps = 0").contains("fps is 0"));
+        assert!(broken("bitrate = 5").contains("bitrate is 5"));
+        assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));
+        assert!(toml::from_str::<Config>("cameras = []").expect("parses").check().is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! The one UDP socket that all viewers share, on all of the machine's addresses.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use bytes::BytesMut;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{io::Interest, net::UdpSocket};
+
+use crate::session::Datagram;
+
+/// Receive operations per wake-up.
+const BATCH: usize = 8;
+
+/// The kernel may merge as many datagrams of one sender as fit.
+const BUFFER: usize = 64 * 1024;
+
+/// Keyframes for all viewers at once, and everybody's feedback, must fit between two of our turns.
+const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+/// More addresses than this make joining slower, not likelier.
+const MAX_ADDRESSES: usize = 16;
+
+#[derive(Debug, thiserror::Error)]
+#[error("media.listen is {address}, which cannot be used; is another broadcaster running?")]
+pub(crate) struct BindError {
+    address: SocketAddr,
+    #[source]
+    cause: io::Error,
+}
+
+pub(crate) struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    /// Viewers may be on this very machine.
+    loopback: bool,
+    buffers: [Box<[u8]>; BATCH],
+}
+
+impl MediaSocket {
+    /// Must be called within a tokio runtime.
+    pub(crate) fn bind(listen: SocketAddr, loopback: bool) -> Result<Self, BindError> {
+        let bound = open(listen).or_else(|error| {
+            let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
+            if listen.is_ipv6() && listen.ip().is_unspecified() && is_family_missing(&error) {
+                tracing::info!("this machine has no IPv6; serving IPv4 only");
+                return open(everywhere);
+            }
+            Err(error)
+        });
+        let build = || {
+            let socket = UdpSocket::from_std(bound?)?;
+            let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+            let local = socket.local_addr()?;
+            let buffers = std::array::from_fn(|_| vec![0; BUFFER].into_boxed_slice());
+            Ok(Self { socket, state, local, loopback, buffers })
+        };
+        build().map_err(|cause| BindError { address: listen, cause })
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// Where viewers can reach it, as of now: networks come and go.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        if !self.local.ip().is_unspecified() {
+            return vec![self.local];
+        }
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the machine's addresses are unknown");
+            Vec::new()
+        });
+        let usable = |address: &IpAddr| {
+            let local_only = match address {
+                IpAddr::V4(address) => address.is_link_local(),
+                IpAddr::V6(address) => address.is_unicast_link_local() || !self.local.is_ipv6(),
+            };
+            !local_only && (self.loopback || !address.is_loopback())
+        };
+        let addresses = interfaces.iter().map(|interface| interface.ip()).filter(usable);
+        addresses.take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, self.local.port())).collect()
+    }
+
+    /// Waits for datagrams.
+    pub(super) async fn receive(&mut self) -> io::Result<Vec<Datagram>> {
+        let mut metas = [RecvMeta::default(); BATCH];
+        let (socket, state, buffers) = (&self.socket, &self.state, &mut self.buffers);
+        let received = socket
+            .async_io(Interest::READABLE, || {
+                let mut slices = buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+                state.recv(UdpSockRef::from(socket), &mut slices, &mut metas)
+            })
+            .await?;
+        let mut datagrams = Vec::with_capacity(received);
+        for (meta, buffer) in metas.iter().zip(&self.buffers).take(received) {
+            let from = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let to = meta.dst_ip.map_or(self.local.ip(), |ip| ip.to_canonical());
+            let to = SocketAddr::new(to, self.local.port());
+            for data in buffer[..meta.len].chunks(meta.stride.max(1)) {
+                datagrams.push(Datagram { data: BytesMut::from(data), from, to });
+            }
+        }
+        Ok(datagrams)
+    }
+
+    /// Sends one datagram, waiting while the network card is busy. What cannot be sent is lost, as on any network.
+    pub(super) async fn send(&self, datagram: &Datagram) {
+        let destination = match (datagram.to.ip(), self.local) {
+            (IpAddr::V4(ip), SocketAddr::V6(_)) => SocketAddr::new(ip.to_ipv6_mapped().into(), datagram.to.port()),
+            _ => datagram.to,
+        };
+        let from = datagram.from.ip();
+        let transmit = Transmit {
+            destination,
+            ecn: None,
+            contents: &datagram.data,
+            segment_size: None,
+            src_ip: (!from.is_unspecified()).then_some(from),
+        };
+        let sent = self
+            .socket
+            .async_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.socket), &transmit))
+            .await;
+        if let Err(error) = sent {
+            tracing::trace!(%error, "datagram not sent");
+        }
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    // The kernel gives what it allows.
+    let _ = socket.set_recv_buffer_size(KERNEL_BUFFER);
+    let _ = socket.set_send_buffer_size(KERNEL_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn is_family_missing(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own.
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn round_trip(listen: &str, peer: &str) {
+        let mut media = MediaSocket::bind(listen.parse().expect("an address"), true).expect("binds");
+        let viewer = UdpSocket::bind(peer).await.expect("binds");
+        let home = SocketAddr::new(viewer.local_addr().expect("bound").ip(), media.port());
+        assert!(media.addresses().contains(&home), "{home} is offered");
+        viewer.send_to(b"check", home).await.expect("sent");
+        let [datagram] = media.receive().await.expect("received").try_into().ok().expect("one datagram");
+        assert_eq!((&datagram.data[..], datagram.to), (&b"check"[..], home));
+        let answer = Datagram { data: BytesMut::from(&b"answer"[..]), from: datagram.to, to: datagram.from };
+        media.send(&answer).await;
+        let mut buffer = [0; 16];
+        let (length, from) = viewer.recv_from(&mut buffer).await.expect("answered");
+        assert_eq!((&buffer[..length], from), (&b"answer"[..], home), "it comes from where it was sent to");
+    }
+
+    #[tokio::test]
+    async fn one_port_serves_every_address() {
+        round_trip("[::]:0", "127.0.0.1:0").await;
+        round_trip("[::]:0", "[::1]:0").await;
+        round_trip("0.0.0.0:0", "127.0.0.1:0").await;
+        round_trip("127.0.0.1:0", "127.0.0.1:0").await;
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named() {
+        let taken = MediaSocket::bind("127.0.0.1:0".parse().expect("an address"), true).expect("binds");
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), taken.port());
+        let error = MediaSocket::bind(address, true).err().expect("taken").to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+    }
+}

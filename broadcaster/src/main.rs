@@ -1,0 +1,98 @@
+//! The `broadcaster` command.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use broadcaster::{check_camera, config::Config, signalling::ServerUrl};
+use clap::{Args, Parser, Subcommand};
+use protocol::RobotId;
+
+/// Shows a robot's cameras to everyone who opens its link.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Validate the config and say what it would do, without doing it.
+    Check(Options),
+}
+
+#[derive(Args)]
+struct Options {
+    /// The config file; without it the synthetic camera is sent to a server on this machine.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's web address, instead of the file's `server`.
+    #[arg(long, value_name = "URL")]
+    server: Option<ServerUrl>,
+    /// The robot's name, instead of the file's `robot`.
+    #[arg(long, value_name = "ID")]
+    robot: Option<RobotId>,
+    /// What to log, instead of the file's `log.filter`: a level, or directives such as "info,broadcaster=debug".
+    #[arg(long, value_name = "FILTER")]
+    log: Option<daemon::log::Filter>,
+}
+
+impl Options {
+    fn load(self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        if let Some(server) = self.server {
+            config.server = server;
+        }
+        if let Some(robot) = self.robot {
+            config.robot = robot;
+        }
+        if let Some(filter) = self.log {
+            config.log.filter = filter;
+        }
+        Ok(config)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Check(options)) => options.load().and_then(|config| check(&config)),
+        None => match cli.options.load() {
+            Ok(config) => run(config).await,
+            Err(error) => Err(error),
+        },
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("broadcaster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    daemon::log::init(&config.log);
+    daemon::shutdown::run(|cancel| broadcaster::run(config, cancel)).await.map(|_| ())
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    println!("robot     {} at {}", config.robot, config.server);
+    println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
+    for camera in &config.cameras {
+        check_camera(camera).with_context(|| format!("camera {}", camera.id))?;
+        let megabits = f64::from(camera.bitrate) / 1e6;
+        println!(
+            "camera    {}: {:?} source, {}×{} at {} fps, H.264 by x264 at {megabits} Mbit/s",
+            camera.id, camera.source, camera.width, camera.height, camera.fps
+        );
+    }
+    println!("all of it works on this machine");
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! One Socket.IO connection, from the client's end (protocol version 5 over Engine.IO 4, WebSocket only, text only).
+//!
+//! The crates that speak this protocol's server side parse only what clients send, and the client crate spawns its handlers,
+//! which loses the order of events; what a client must speak is the little below.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use protocol::ToServer;
+use serde::Deserialize;
+use tokio::{net::TcpStream, time::Instant};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{self, Message, protocol::WebSocketConfig},
+};
+
+use super::ServerUrl;
+
+/// A server that has not let us in by then is as good as absent.
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// The largest thing a server has to say is a session description.
+const MAX_MESSAGE: usize = 128 * 1024;
+
+/// Why there is no connection, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("the server did not let us in within {OPEN_WITHIN:?}")]
+    Slow,
+    #[error("the line failed")]
+    Line(#[from] tungstenite::Error),
+    #[error("the server refused: {0}")]
+    Refused(String),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the server has been silent for {0:?}")]
+    Silent(Duration),
+    #[error("the server does not speak Socket.IO: {0}")]
+    Protocol(&'static str),
+}
+
+/// Names a question, to know its answer by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AckId(u64);
+
+/// What the server sent, as JSON arrays.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// `["name", argument, …]`
+    Event(String),
+    /// `[argument, …]`
+    Ack(AckId, String),
+}
+
+pub struct Connection {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The server says something at least this often, if only a ping.
+    heartbeat: Duration,
+    heard: Instant,
+    pong_due: bool,
+    next_ack: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Open {
+    ping_interval: u64,
+    ping_timeout: u64,
+}
+
+enum Packet<'a> {
+    Ping,
+    Close,
+    Connected,
+    Refused(&'a str),
+    Disconnected,
+    Incoming(Incoming),
+    Other,
+}
+
+impl Connection {
+    /// Connects and joins the main namespace.
+    pub async fn open(server: &ServerUrl) -> Result<Self, ConnectionError> {
+        tokio::time::timeout(OPEN_WITHIN, Self::handshake(server)).await.map_err(|_| ConnectionError::Slow)?
+    }
+
+    async fn handshake(server: &ServerUrl) -> Result<Self, ConnectionError> {
+        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        // Small messages must leave at once: candidates wait for nobody.
+        let (mut socket, _) = connect_async_with_config(server.socket(), Some(config), true).await?;
+        let open = text(socket.next().await.ok_or(ConnectionError::Closed)??);
+        let open: Open = open
+            .as_deref()
+            .and_then(|text| text.strip_prefix('0'))
+            .and_then(|json| serde_json::from_str(json).ok())
+            .ok_or(ConnectionError::Protocol("it did not open with a handshake"))?;
+        socket.send(Message::text("40")).await?;
+        let heartbeat = Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout));
+        let mut connection = Self { socket, heartbeat, heard: Instant::now(), pong_due: false, next_ack: 0 };
+        loop {
+            let text = connection.receive().await?;
+            match parse(&text) {
+                Packet::Connected => return Ok(connection),
+                Packet::Refused(reason) => return Err(ConnectionError::Refused(reason.to_owned())),
+                Packet::Close | Packet::Disconnected => return Err(ConnectionError::Closed),
+                Packet::Ping => connection.pong_due = true,
+                Packet::Incoming(_) | Packet::Other => {}
+            }
+        }
+    }
+
+    /// Says something.
+    pub async fn emit(&mut self, message: &ToServer) -> Result<(), ConnectionError> {
+        let json = serde_json::to_string(message).expect("messages are plain data");
+        Ok(self.socket.send(Message::text(format!("42{json}"))).await?)
+    }
+
+    /// Says something and wants an answer, which comes as [`Incoming::Ack`].
+    pub async fn ask(&mut self, message: &ToServer) -> Result<AckId, ConnectionError> {
+        let json = serde_json::to_string(message).expect("messages are plain data");
+        let id = AckId(self.next_ack);
+        self.next_ack += 1;
+        self.socket.send(Message::text(format!("42{}{json}", id.0))).await?;
+        Ok(id)
+    }
+
+    /// Sends a text as it is. For tests that say what no decent client says.
+    pub async fn send_raw(&mut self, text: String) -> Result<(), ConnectionError> {
+        Ok(self.socket.send(Message::text(text)).await?)
+    }
+
+    /// The next thing that the server says. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Result<Incoming, ConnectionError> {
+        loop {
+            if self.pong_due {
+                self.socket.send(Message::text("3")).await?;
+                self.pong_due = false;
+            }
+            let text = self.receive().await?;
+            match parse(&text) {
+                Packet::Ping => self.pong_due = true,
+                Packet::Incoming(incoming) => return Ok(incoming),
+                Packet::Close | Packet::Disconnected => return Err(ConnectionError::Closed),
+                Packet::Refused(reason) => return Err(ConnectionError::Refused(reason.to_owned())),
+                Packet::Connected | Packet::Other => {}
+            }
+        }
+    }
+
+    /// Leaves in the way that tells the server so.
+    pub async fn close(mut self) {
+        // The line may be gone already, and then there is nobody to tell.
+        let _ = self.socket.send(Message::text("41")).await;
+        let _ = self.socket.close(None).await;
+    }
+
+    async fn receive(&mut self) -> Result<String, ConnectionError> {
+        loop {
+            let silent = ConnectionError::Silent(self.heartbeat);
+            let next = tokio::time::timeout_at(self.heard + self.heartbeat, self.socket.next());
+            let message = next.await.map_err(|_| silent)?.ok_or(ConnectionError::Closed)??;
+            self.heard = Instant::now();
+            if let Some(text) = text(message) {
+                return Ok(text);
+            }
+        }
+    }
+}
+
+fn text(message: Message) -> Option<String> {
+    match message {
+        Message::Text(text) => Some(text.as_str().to_owned()),
+        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => None,
+    }
+}
+
+/// Reads one packet: a digit for Engine.IO, for messages another for Socket.IO, perhaps an acknowledgement's number.
+fn parse(text: &str) -> Packet<'_> {
+    let Some(message) = text.strip_prefix('4') else {
+        return match text {
+            "1" => Packet::Close,
+            "2" => Packet::Ping,
+            _ => Packet::Other,
+        };
+    };
+    let Some((kind, rest)) = message.split_at_checked(1) else {
+        return Packet::Other;
+    };
+    match kind {
+        "0" => Packet::Connected,
+        "1" => Packet::Disconnected,
+        "4" => Packet::Refused(rest),
+        "2" | "3" => {
+            let (number, json) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+            match (kind, number.parse()) {
+                // Nobody asks a robot for acknowledgements, so an event's number is of no use.
+                ("2", _) => Packet::Incoming(Incoming::Event(json.to_owned())),
+                (_, Ok(id)) => Packet::Incoming(Incoming::Ack(AckId(id), json.to_owned())),
+                (_, Err(_)) => Packet::Other,
+            }
+        }
+        _ => Packet::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incoming(text: &str) -> Option<Incoming> {
+        match parse(text) {
+            Packet::Incoming(incoming) => Some(incoming),
+            Packet::Ping
+            | Packet::Close
+            | Packet::Connected
+            | Packet::Refused(_)
+            | Packet::Disconnected
+            | Packet::Other => None,
+        }
+    }
+
+    #[test]
+    fn events_and_answers_are_told_apart() {
+        assert_eq!(incoming("42[\"bye\",\"a\"]"), Some(Incoming::Event("[\"bye\",\"a\"]".to_owned())));
+        assert_eq!(incoming("427[\"bye\"]"), Some(Incoming::Event("[\"bye\"]".to_owned())));
+        assert_eq!(incoming("4312[{}]"), Some(Incoming::Ack(AckId(12), "[{}]".to_owned())));
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic() {
+        for text in ["", "4", "42", "43", "43x", "4é", "4399999999999999999999[]", "é", "45-[]", "2probe"] {
+            assert!(incoming(text).is_none_or(|incoming| incoming == Incoming::Event(String::new())), "{text:?}");
+        }
+        assert!(matches!(parse("2"), Packet::Ping) && matches!(parse("41"), Packet::Disconnected));
+        assert!(matches!(parse("44{\"message\":\"no\"}"), Packet::Refused("{\"message\":\"no\"}")));
+    }
+}

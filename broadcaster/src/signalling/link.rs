@@ -1,0 +1,137 @@
+//! Keeps one connection to the server up, for as long as the broadcaster runs.
+
+use std::time::Duration;
+
+use protocol::{Code, RegisterReply, ToRobot, ToServer};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{AckId, Connection, ConnectionError, Incoming, ServerUrl, backoff::Backoff};
+
+/// A connection that lived this long was a good one: the next failure starts with a short wait again.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+
+/// After another broadcaster has taken this robot's name: coming back at once would only take it away again.
+const REPLACED_WAIT: Duration = Duration::from_secs(30);
+
+/// What the robot hears from its link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The line stands; nothing is said on it before the robot's `broadcaster`.
+    Up,
+    Registered(RegisterReply),
+    Message(ToRobot),
+    Down,
+}
+
+pub struct Link {
+    pub server: ServerUrl,
+    pub events: mpsc::Sender<LinkEvent>,
+    pub outgoing: mpsc::Receiver<ToServer>,
+}
+
+enum LinkError {
+    Connection(ConnectionError),
+    /// The robot itself has gone.
+    Orphaned,
+    Replaced,
+    Cancelled,
+}
+
+impl From<ConnectionError> for LinkError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl Link {
+    /// Connects, relays, and connects again, until cancelled.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let error = match self.connection(&cancel).await {
+                Ok(never) => match never {},
+                Err(error) => error,
+            };
+            if started.elapsed() > STEADY_AFTER {
+                backoff.reset();
+            }
+            let wait = match error {
+                LinkError::Cancelled | LinkError::Orphaned => return,
+                LinkError::Replaced => {
+                    tracing::error!(wait = ?REPLACED_WAIT, "another broadcaster has registered this robot");
+                    REPLACED_WAIT
+                }
+                LinkError::Connection(error) => {
+                    let wait = backoff.next(rand::random());
+                    tracing::warn!(error = &error as &dyn std::error::Error, server = %self.server, ?wait, "no link to the server");
+                    wait
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn connection(&mut self, cancel: &CancellationToken) -> Result<std::convert::Infallible, LinkError> {
+        let mut connection = tokio::select! {
+            () = cancel.cancelled() => return Err(LinkError::Cancelled),
+            opened = Connection::open(&self.server) => opened?,
+        };
+        // What was meant for the former connection means nothing on this one.
+        while self.outgoing.try_recv().is_ok() {}
+        self.tell(LinkEvent::Up).await?;
+        let error = self.relay(&mut connection, cancel).await;
+        if matches!(error, Err(LinkError::Cancelled)) {
+            connection.close().await;
+        } else {
+            self.tell(LinkEvent::Down).await?;
+        }
+        error
+    }
+
+    async fn relay(
+        &mut self,
+        connection: &mut Connection,
+        cancel: &CancellationToken,
+    ) -> Result<std::convert::Infallible, LinkError> {
+        let mut registration: Option<AckId> = None;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return Err(LinkError::Cancelled),
+                message = self.outgoing.recv() => match message {
+                    Some(message @ ToServer::Broadcaster { .. }) => registration = Some(connection.ask(&message).await?),
+                    Some(message) => connection.emit(&message).await?,
+                    None => return Err(LinkError::Orphaned),
+                },
+                incoming = connection.next() => match incoming? {
+                    Incoming::Ack(id, json) if registration == Some(id) => match serde_json::from_str::<(RegisterReply,)>(&json) {
+                        Ok((reply,)) => self.tell(LinkEvent::Registered(reply)).await?,
+                        Err(error) => tracing::warn!(%error, "the server's answer makes no sense"),
+                    },
+                    Incoming::Ack(..) => {}
+                    Incoming::Event(json) => self.event(&json).await?,
+                },
+            }
+        }
+    }
+
+    async fn event(&self, json: &str) -> Result<(), LinkError> {
+        match ToRobot::decode(json) {
+            Ok(ToRobot::Notice { notice }) if notice.code == Code::Replaced => Err(LinkError::Replaced),
+            Ok(message) => self.tell(LinkEvent::Message(message)).await,
+            // Viewers' events reach everybody who has not chosen a role yet, and a newer server may know more events.
+            Err(error) => {
+                tracing::debug!(%error, "event not understood");
+                Ok(())
+            }
+        }
+    }
+
+    async fn tell(&self, event: LinkEvent) -> Result<(), LinkError> {
+        self.events.send(event).await.map_err(|_| LinkError::Orphaned)
+    }
+}

@@ -1,0 +1,10 @@
+//! The robot's line to the server: typed messages in order, kept up by itself.
+
+mod backoff;
+mod connection;
+mod link;
+mod url;
+
+pub use connection::{AckId, Connection, ConnectionError, Incoming};
+pub use link::{Link, LinkEvent};
+pub use url::{InvalidUrl, ServerUrl};
