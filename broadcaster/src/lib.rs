@@ -21,6 +21,9 @@ use fanout::{Fanout, Feed, MediaSocket};
 use session::Identity;
 use signalling::Link;
 
+/// Parts of the WebRTC stack that warn of what is normal here, such as checks that find nobody yet.
+pub const QUIET: &[&str] = &["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp"];
+
 /// Messages between robot and link: offers to a crowd that joins at once.
 const SIGNALLING_QUEUE: usize = 1024;
 

@@ -78,7 +78,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    daemon::log::init(&config.log);
+    daemon::log::init(&config.log, broadcaster::QUIET);
     daemon::shutdown::run(|cancel| broadcaster::run(config, cancel)).await.map(|_| ())
 }
 

@@ -50,8 +50,12 @@ impl std::str::FromStr for Filter {
 }
 
 /// Starts logging for the whole process. Call it once, from `main`.
-pub fn init(log: &Log) {
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(&log.filter.0));
+///
+/// `quiet` names dependencies whose warnings are about their own workings: they log errors only, unless the filter names
+/// them.
+pub fn init(log: &Log, quiet: &[&str]) {
+    let quiet = quiet.iter().map(|target| format!("{target}=error,")).collect::<String>();
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(quiet + &log.filter.0));
     match log.format {
         Format::Text => {
             let colours = io::stderr().is_terminal();

@@ -24,7 +24,7 @@ use rtc::{
 
 use super::Identity;
 use crate::media::Frame;
-use early::EarlyRecords;
+use early::{Arrival, Early, Stage};
 pub(crate) use offer::Ufrag;
 
 /// Why a peer connection cannot be, or not go on.
@@ -66,7 +66,7 @@ pub(super) struct Peer {
     timestamp_offset: u32,
     /// Set with the first keyframe: what came before it could not be decoded.
     started: bool,
-    early: EarlyRecords,
+    early: Early,
     events: VecDeque<PeerEvent>,
 }
 
@@ -83,7 +83,9 @@ impl Peer {
         let codecs = &sender.get_parameters().rtp_parameters.codecs;
         let h264 = codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(offer::H264));
         self.payload_type = h264.ok_or(PeerError::NoCodec)?.payload_type;
+        self.early.advance(Stage::Checking);
         self.pump();
+        self.feed_early(now);
         Ok(())
     }
 
@@ -101,27 +103,28 @@ impl Peer {
     }
 
     pub(super) fn handle_datagram(&mut self, data: BytesMut, from: SocketAddr, to: SocketAddr, now: Instant) {
-        if let Some(data) = self.early.keep(data, from, to) {
-            let dtls = early::is_dtls(&data);
-            self.feed(data, from, to, now);
-            self.pump();
-            if dtls {
-                self.notice_goodbye();
-            }
-            if self.early.is_over() {
-                for (data, from, to) in self.early.take() {
-                    self.feed(data, from, to, now);
-                }
-                self.pump();
-            }
+        if let Some(arrival) = self.early.pass(Arrival { data, from, to }) {
+            self.feed(arrival, now);
+        }
+        self.feed_early(now);
+    }
+
+    fn feed_early(&mut self, now: Instant) {
+        while let Some(arrival) = self.early.take() {
+            self.feed(arrival, now);
         }
     }
 
-    fn feed(&mut self, data: BytesMut, from: SocketAddr, to: SocketAddr, now: Instant) {
+    fn feed(&mut self, Arrival { data, from, to }: Arrival, now: Instant) {
+        let dtls = early::is_dtls(&data);
         let transport =
             TransportContext { local_addr: to, peer_addr: from, transport_protocol: TransportProtocol::UDP, ecn: None };
         if let Err(error) = self.connection.handle_read(TaggedBytesMut { now, transport, message: data }) {
             tracing::debug!(%error, "datagram not taken");
+        }
+        self.pump();
+        if dtls {
+            self.notice_goodbye();
         }
     }
 
@@ -196,7 +199,7 @@ impl Peer {
             match event {
                 RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(
                     RTCIceConnectionState::Connected | RTCIceConnectionState::Completed,
-                ) => self.early.end(),
+                ) => self.early.advance(Stage::Chosen),
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => match state {
                     RTCPeerConnectionState::Connected => self.events.push_back(PeerEvent::Connected),
                     RTCPeerConnectionState::Failed => self.events.push_back(PeerEvent::Failed),

@@ -1,45 +1,66 @@
-//! DTLS records that arrive before ICE has chosen a path.
+//! Datagrams that arrive before the stack can take them.
 //!
-//! The viewer's browser starts its handshake as soon as a path works for it; the stack drops what comes before it has
-//! nominated one itself, which costs the join a retransmission. A few are kept until then.
+//! A viewer's browser sends its first checks as soon as it has our offer, which may be before its answer has reached us, and
+//! starts its DTLS handshake as soon as a path works for it, which may be before ICE has nominated one here. The stack drops
+//! both, and the join waits for retransmissions. A few are kept until their time has come.
 
-use std::net::SocketAddr;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::BytesMut;
 
-/// A ClientHello, repeated once or twice, in fragments.
-const MAX_RECORDS: usize = 8;
+/// A check per pair of addresses, and a ClientHello in fragments, each repeated once or twice.
+const MAX_KEPT: usize = 16;
 
-#[derive(Default)]
-pub(super) struct EarlyRecords {
-    over: bool,
-    kept: Vec<(BytesMut, SocketAddr, SocketAddr)>,
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// The viewer's answer is not here: nothing can be taken.
+    #[default]
+    Offered,
+    /// ICE looks for a path: only its own messages can be taken.
+    Checking,
+    /// A path is chosen: everything can be taken.
+    Chosen,
 }
 
-impl EarlyRecords {
-    /// Keeps a record that is too early, and gives everything else back.
-    pub(super) fn keep(&mut self, data: BytesMut, from: SocketAddr, to: SocketAddr) -> Option<BytesMut> {
-        if self.over || !is_dtls(&data) {
-            return Some(data);
+pub(super) struct Arrival {
+    pub(super) data: BytesMut,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+}
+
+#[derive(Default)]
+pub(super) struct Early {
+    stage: Stage,
+    kept: VecDeque<Arrival>,
+}
+
+impl Early {
+    /// Keeps what is too early, and gives everything else back.
+    pub(super) fn pass(&mut self, arrival: Arrival) -> Option<Arrival> {
+        if self.stage >= needs(&arrival.data) {
+            return Some(arrival);
         }
-        if self.kept.len() < MAX_RECORDS {
-            self.kept.push((data, from, to));
+        if self.kept.len() < MAX_KEPT {
+            self.kept.push_back(arrival);
         }
         None
     }
 
-    /// ICE has chosen.
-    pub(super) fn end(&mut self) {
-        self.over = true;
+    pub(super) fn advance(&mut self, stage: Stage) {
+        self.stage = self.stage.max(stage);
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.over && !self.kept.is_empty()
+    /// The next one that was kept and whose time has come.
+    pub(super) fn take(&mut self) -> Option<Arrival> {
+        let position = self.kept.iter().position(|arrival| self.stage >= needs(&arrival.data))?;
+        self.kept.remove(position)
     }
+}
 
-    pub(super) fn take(&mut self) -> Vec<(BytesMut, SocketAddr, SocketAddr)> {
-        std::mem::take(&mut self.kept)
-    }
+/// The stage at which the stack takes such a datagram.
+fn needs(data: &[u8]) -> Stage {
+    if is_dtls(data) { Stage::Chosen } else { Stage::Checking }
 }
 
 /// By the first byte (RFC 7983, section 7).
@@ -51,18 +72,34 @@ pub(super) fn is_dtls(data: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn records_wait_for_ice_and_nothing_else_does() {
+    fn arrival(first: u8) -> Arrival {
         let address: SocketAddr = "127.0.0.1:1".parse().expect("an address");
-        let mut early = EarlyRecords::default();
-        assert!(early.keep(BytesMut::from(&[0u8, 1][..]), address, address).is_some(), "STUN passes");
-        for _ in 0..2 * MAX_RECORDS {
-            assert!(early.keep(BytesMut::from(&[22u8][..]), address, address).is_none());
+        Arrival { data: BytesMut::from(&[first, 0][..]), from: address, to: address }
+    }
+
+    #[test]
+    fn checks_wait_for_the_answer_and_handshakes_for_a_path() {
+        let (stun, dtls) = (0, 22);
+        let mut early = Early::default();
+        assert!(early.pass(arrival(dtls)).is_none() && early.pass(arrival(stun)).is_none());
+        assert!(early.take().is_none());
+        early.advance(Stage::Checking);
+        assert_eq!(early.take().map(|arrival| arrival.data[0]), Some(stun));
+        assert!(early.take().is_none());
+        assert!(early.pass(arrival(stun)).is_some() && early.pass(arrival(dtls)).is_none());
+        early.advance(Stage::Chosen);
+        early.advance(Stage::Checking);
+        assert_eq!([early.take(), early.take()].map(|kept| kept.map(|kept| kept.data[0])), [Some(dtls), Some(dtls)]);
+        assert!(early.take().is_none() && early.pass(arrival(dtls)).is_some());
+    }
+
+    #[test]
+    fn a_flood_is_bounded() {
+        let mut early = Early::default();
+        for _ in 0..100 {
+            assert!(early.pass(arrival(0)).is_none());
         }
-        assert!(!early.is_over());
-        early.end();
-        assert!(early.is_over());
-        assert_eq!(early.take().len(), MAX_RECORDS, "a flood is bounded");
-        assert!(early.keep(BytesMut::from(&[22u8][..]), address, address).is_some(), "later ones pass");
+        early.advance(Stage::Chosen);
+        assert_eq!(std::iter::from_fn(|| early.take()).count(), MAX_KEPT);
     }
 }

@@ -25,7 +25,7 @@ use rtc::{
     },
 };
 
-use super::{Identity, Instant, Peer, PeerError, early::EarlyRecords};
+use super::{Identity, Instant, Peer, PeerError, early::Early};
 use crate::{media::CLOCK_RATE, session::keyframes::KeyframeRequests};
 
 pub(super) const H264: &str = MIME_TYPE_H264;
@@ -119,7 +119,7 @@ impl Peer {
             sequence: rand::random(),
             timestamp_offset: rand::random(),
             started: false,
-            early: EarlyRecords::default(),
+            early: Early::default(),
             events: std::collections::VecDeque::new(),
         };
         Ok((peer, sdp))

@@ -1,0 +1,30 @@
+//! Robot, server and viewers together, over loopback, with real signalling and real media.
+//!
+//! Every test waits for events under a deadline, and those that run in this process end by showing that nothing is left.
+
+mod input;
+mod joining;
+mod restarts;
+
+use std::{future::Future, time::Duration};
+
+/// For things that take a moment on an idle machine and may take long on a busy one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test and then waits until every task that it started has ended.
+fn leaving_nothing<F: Future<Output = anyhow::Result<()>>>(test: F) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        test.await?;
+        let metrics = runtime.metrics();
+        let gone = async {
+            while metrics.num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+            anyhow::bail!("{} tasks are left running", metrics.num_alive_tasks());
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,89 @@
+//! The real binaries as processes of their own, to kill and to measure.
+
+use std::{
+    fs, io,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::Context;
+use broadcaster::signalling::ServerUrl;
+
+/// A child that does not outlive its test.
+pub struct Process(Child);
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    pub resident_kib: u64,
+    pub threads: usize,
+    pub descriptors: usize,
+}
+
+impl Process {
+    /// Starts a binary of this workspace, which must have been built.
+    pub fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        let path = binary(name)?;
+        let child = Command::new(&path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("start {}; `make build` makes it", path.display()))?;
+        Ok(Self(child))
+    }
+
+    pub fn server(port: u16) -> anyhow::Result<Self> {
+        Self::start("server", &["--listen", &format!("127.0.0.1:{port}"), "--log", "warn"])
+    }
+
+    pub fn broadcaster(server: &ServerUrl) -> anyhow::Result<Self> {
+        Self::start("broadcaster", &["--config", BROADCASTER, "--server", &server.to_string(), "--log", "warn"])
+    }
+
+    /// SIGKILL: nobody is told anything.
+    pub fn kill(mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+
+    pub fn is_running(&mut self) -> io::Result<bool> {
+        self.0.try_wait().map(|ended| ended.is_none())
+    }
+
+    pub fn footprint(&self) -> anyhow::Result<Footprint> {
+        let proc = PathBuf::from(format!("/proc/{}", self.0.id()));
+        let status = fs::read_to_string(proc.join("status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has VmRSS")?;
+        let count = |what: &str| -> io::Result<usize> { Ok(fs::read_dir(proc.join(what))?.count()) };
+        Ok(Footprint {
+            resident_kib: resident.trim().trim_end_matches(" kB").parse()?,
+            threads: count("task")?,
+            descriptors: count("fd")?,
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A small picture on a port of its own.
+const BROADCASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");
+
+/// A port that was free a moment ago, for a server that must come back to it.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Tests lie in `target/<profile>/deps`, binaries one folder above.
+fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe().context("find this test")?;
+    let profile = test.parent().and_then(Path::parent).context("tests lie two folders deep")?;
+    Ok(profile.join(name))
+}

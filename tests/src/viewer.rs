@@ -1,0 +1,380 @@
+//! A viewer without a screen: it joins as the page does, receives what the page would, and counts it.
+
+use std::{sync::Arc, time::Duration};
+
+use broadcaster::signalling::{AckId, Connection, ConnectionError, Incoming, ServerUrl};
+use protocol::{
+    CameraId, Candidate, Code, Description, DescriptionKind, Notice, PeerId, RobotId, Sdp, SessionId, SessionRef,
+    ToServer, ToViewer, Watch, WatchReply,
+};
+use rtc::{
+    ice::mdns::MulticastDnsMode,
+    peer_connection::{
+        configuration::{
+            interceptor_registry::register_default_interceptors, media_engine::MediaEngine,
+            setting_engine::SettingEngineBuilder,
+        },
+        sdp::RTCSessionDescription,
+        transport::RTCIceCandidateInit,
+    },
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use webrtc::{
+    media_stream::track_remote::{TrackRemote, TrackRemoteEvent},
+    peer_connection::{
+        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionIceEvent, Registry,
+    },
+};
+
+use crate::Reception;
+
+/// As the page does after its link broke.
+const RECONNECT_AFTER: Duration = Duration::from_millis(300);
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub server: ServerUrl,
+    pub robot: Option<RobotId>,
+    pub camera: Option<CameraId>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ViewerError {
+    #[error("the link to the server failed")]
+    Link(#[from] ConnectionError),
+    #[error("the peer connection failed")]
+    Peer(#[from] webrtc::error::Error),
+}
+
+/// A running viewer. Dropping it ends it without a goodbye, like a browser that was killed.
+pub struct Viewer {
+    reception: watch::Receiver<Reception>,
+    leave: CancellationToken,
+    task: JoinHandle<Result<(), ViewerError>>,
+}
+
+impl Viewer {
+    pub fn join(options: Options) -> Self {
+        let (sender, reception) = watch::channel(Reception::default());
+        let leave = CancellationToken::new();
+        let watching = Watching {
+            options,
+            reception: sender,
+            started: Instant::now(),
+            session: None,
+            peer: None,
+            pending: Vec::new(),
+        };
+        let task = tokio::spawn(watching.run(leave.clone()));
+        Self { reception, leave, task }
+    }
+
+    /// What has come so far.
+    pub fn reception(&self) -> Reception {
+        self.reception.borrow().clone()
+    }
+
+    /// Waits until what has come satisfies `enough`. Fails when the viewer ends or `within` passes before.
+    pub async fn until(
+        &mut self,
+        within: Duration,
+        enough: impl FnMut(&Reception) -> bool,
+    ) -> anyhow::Result<Reception> {
+        let waited = tokio::time::timeout(within, self.reception.wait_for(enough)).await;
+        match waited.map(|waited| waited.map(|reception| reception.clone())) {
+            Ok(Ok(reception)) => Ok(reception),
+            Ok(Err(_)) => anyhow::bail!("the viewer ended: {:?}", self.reception()),
+            Err(_) => anyhow::bail!("not within {within:?}: {:?}", self.reception()),
+        }
+    }
+
+    /// Leaves as a closed page does, and waits until that is done.
+    pub async fn leave(mut self) -> anyhow::Result<Reception> {
+        self.leave.cancel();
+        (&mut self.task).await??;
+        Ok(self.reception())
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Hands callbacks to the viewer's task; holds no state of its own.
+struct Forward(mpsc::UnboundedSender<PeerEvent>);
+
+enum PeerEvent {
+    Candidate(RTCIceCandidateInit),
+    Track(Arc<dyn TrackRemote>),
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Forward {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            // A closed channel means that the viewer has left.
+            let _ = self.0.send(PeerEvent::Candidate(candidate));
+        }
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let _ = self.0.send(PeerEvent::Track(track));
+    }
+}
+
+struct Session {
+    id: SessionId,
+    robot: PeerId,
+}
+
+struct Peer {
+    connection: Arc<dyn PeerConnection>,
+    events: mpsc::UnboundedReceiver<PeerEvent>,
+    track: Option<Arc<dyn TrackRemote>>,
+}
+
+struct Watching {
+    options: Options,
+    reception: watch::Sender<Reception>,
+    started: Instant,
+    session: Option<Session>,
+    peer: Option<Peer>,
+    /// The robot's candidates that came before its offer was taken.
+    pending: Vec<Candidate>,
+}
+
+impl Watching {
+    async fn run(mut self, leave: CancellationToken) -> Result<(), ViewerError> {
+        let ended = loop {
+            let watched = tokio::select! {
+                () = leave.cancelled() => break Ok(()),
+                connection = Connection::open(&self.options.server) => match connection {
+                    Ok(connection) => self.watch(connection, &leave).await,
+                    Err(error) => Err(error.into()),
+                },
+            };
+            match watched {
+                Ok(()) => break Ok(()),
+                Err(ViewerError::Link(error)) => {
+                    tracing::debug!(%error, "link lost; the picture may go on");
+                    if self.receive_for(RECONNECT_AFTER, &leave).await {
+                        break Ok(());
+                    }
+                }
+                Err(error @ ViewerError::Peer(_)) => break Err(error),
+            }
+        };
+        if let Some(peer) = &self.peer {
+            peer.connection.close().await?;
+        }
+        ended
+    }
+
+    /// One connection's life. Ends well when told to leave.
+    async fn watch(&mut self, mut link: Connection, leave: &CancellationToken) -> Result<(), ViewerError> {
+        let mut asked = self.ask(&mut link).await?;
+        loop {
+            tokio::select! {
+                () = leave.cancelled() => {
+                    link.close().await;
+                    return Ok(());
+                }
+                incoming = link.next() => match incoming? {
+                    Incoming::Ack(id, json) => if id == asked { self.handle_reply(&json) },
+                    Incoming::Event(json) => match ToViewer::decode(&json) {
+                        Ok(ToViewer::Broadcaster { .. }) => asked = self.ask(&mut link).await?,
+                        Ok(message) => self.handle_message(message, &mut link).await?,
+                        Err(error) => tracing::warn!(%error, "event not understood"),
+                    },
+                },
+                event = next_event(&mut self.peer) => self.handle_peer(event, Some(&mut link)).await?,
+            }
+        }
+    }
+
+    /// Without a link the media goes on. True: told to leave.
+    async fn receive_for(&mut self, time: Duration, leave: &CancellationToken) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            tokio::select! {
+                () = leave.cancelled() => return true,
+                () = tokio::time::sleep_until(until) => return false,
+                // Without a link nothing in there can fail.
+                event = next_event(&mut self.peer) => if self.handle_peer(event, None).await.is_err() { return false },
+            }
+        }
+    }
+
+    async fn ask(&self, link: &mut Connection) -> Result<AckId, ConnectionError> {
+        let watch = Watch {
+            version: Some(protocol::VERSION),
+            robot: self.options.robot.clone(),
+            camera: self.options.camera.clone(),
+            resume: self.session.as_ref().map(|session| session.id.clone()),
+        };
+        link.ask(&ToServer::Watcher { watch: Some(watch) }).await
+    }
+
+    fn handle_reply(&mut self, json: &str) {
+        match serde_json::from_str::<(WatchReply,)>(json) {
+            Ok((WatchReply::Admitted(admission),)) => {
+                self.session = Some(Session { id: admission.session, robot: admission.peer });
+                let elapsed = self.started.elapsed();
+                self.reception.send_modify(|reception| {
+                    reception.admitted.get_or_insert(elapsed);
+                    reception.resumed += u32::from(admission.resumed);
+                });
+            }
+            Ok((WatchReply::Refused { error },)) => {
+                self.reception.send_modify(|reception| reception.refused = Some(error));
+            }
+            Err(error) => self.complain(format!("the reply makes no sense: {error}")),
+        }
+    }
+
+    fn complain(&self, message: String) {
+        self.reception.send_modify(|reception| reception.notices.push(Notice::new(Code::Malformed, message)));
+    }
+
+    async fn handle_message(&mut self, message: ToViewer, link: &mut Connection) -> Result<(), ViewerError> {
+        match message {
+            ToViewer::Offer { from, description, about } => {
+                if let Some(SessionRef { session }) = about {
+                    self.session = Some(Session { id: session, robot: from });
+                }
+                self.handle_offer(description, link).await?;
+            }
+            ToViewer::Candidate { candidate, .. } => match &self.peer {
+                Some(peer) => add_candidate(peer, candidate).await,
+                None => self.pending.push(candidate),
+            },
+            ToViewer::Notice { notice } => self.reception.send_modify(|reception| reception.notices.push(notice)),
+            ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn handle_offer(&mut self, offer: Description, link: &mut Connection) -> Result<(), ViewerError> {
+        if let Some(former) = self.peer.take() {
+            former.connection.close().await?;
+        }
+        self.reception.send_modify(Reception::new_session);
+        let peer = build_peer(&self.options.server).await?;
+        peer.connection.set_remote_description(RTCSessionDescription::offer(offer.sdp.into_string())?).await?;
+        let answer = peer.connection.create_answer(None).await?;
+        let sdp = answer.sdp.clone();
+        peer.connection.set_local_description(answer).await?;
+        for candidate in std::mem::take(&mut self.pending) {
+            add_candidate(&peer, candidate).await;
+        }
+        self.peer = Some(peer);
+        match Sdp::try_from(sdp) {
+            Ok(sdp) => {
+                let description = Some(Description { kind: DescriptionKind::Answer, sdp });
+                self.say(link, |to, about| ToServer::Answer { to, description, about }).await?;
+            }
+            Err(error) => self.complain(format!("our answer is none: {error}")),
+        }
+        Ok(())
+    }
+
+    async fn handle_peer(&mut self, event: NextEvent, link: Option<&mut Connection>) -> Result<(), ViewerError> {
+        match event {
+            NextEvent::Packet(packet) => {
+                let elapsed = self.started.elapsed();
+                self.reception.send_modify(|reception| reception.count(&packet, elapsed));
+            }
+            NextEvent::Peer(PeerEvent::Track(track)) => {
+                if let Some(peer) = &mut self.peer {
+                    peer.track = Some(track);
+                }
+            }
+            NextEvent::Peer(PeerEvent::Candidate(init)) => {
+                let json = serde_json::json!({ "candidate": init.candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
+                if let (Some(link), Ok(candidate)) = (link, serde_json::from_value(json)) {
+                    self.say(link, |to, about| ToServer::Candidate { to, candidate: Some(candidate), about }).await?;
+                }
+            }
+            NextEvent::TrackEnded => {
+                if let Some(peer) = &mut self.peer {
+                    peer.track = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(
+        &self,
+        link: &mut Connection,
+        message: impl FnOnce(PeerId, Option<SessionRef>) -> ToServer,
+    ) -> Result<(), ConnectionError> {
+        match &self.session {
+            Some(Session { id, robot }) => {
+                link.emit(&message(robot.clone(), Some(SessionRef { session: id.clone() }))).await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+async fn build_peer(server: &ServerUrl) -> Result<Peer, ViewerError> {
+    let mut engine = MediaEngine::default();
+    engine.register_default_codecs()?;
+    let registry = register_default_interceptors(Registry::new(), &mut engine)?;
+    let (sender, events) = mpsc::unbounded_channel();
+    let home = if server.is_loopback() { "127.0.0.1:0" } else { "0.0.0.0:0" };
+    let connection = PeerConnectionBuilder::new()
+        .with_media_engine(engine)
+        .with_interceptor_registry(registry)
+        .with_setting_engine(SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build())
+        .with_handler(Arc::new(Forward(sender)))
+        .with_udp_addrs(vec![home])
+        .build()
+        .await?;
+    Ok(Peer { connection: Arc::new(connection), events, track: None })
+}
+
+async fn add_candidate(peer: &Peer, candidate: Candidate) {
+    let init = RTCIceCandidateInit { candidate: candidate.candidate, ..Default::default() };
+    if let Err(error) = peer.connection.add_ice_candidate(init).await {
+        tracing::debug!(%error, "candidate not taken");
+    }
+}
+
+enum NextEvent {
+    Peer(PeerEvent),
+    Packet(rtc::rtp::Packet),
+    TrackEnded,
+}
+
+/// What happens next at the peer connection, if there is one.
+async fn next_event(peer: &mut Option<Peer>) -> NextEvent {
+    let Some(peer) = peer else {
+        return std::future::pending().await;
+    };
+    let track = peer.track.clone();
+    let packet = async {
+        let Some(track) = track else {
+            return std::future::pending().await;
+        };
+        loop {
+            match track.poll().await {
+                Some(TrackRemoteEvent::OnRtpPacket(packet)) => return NextEvent::Packet(packet),
+                Some(_) => {}
+                None => return NextEvent::TrackEnded,
+            }
+        }
+    };
+    tokio::select! {
+        packet = packet => packet,
+        Some(event) = peer.events.recv() => NextEvent::Peer(event),
+    }
+}

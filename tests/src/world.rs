@@ -1,0 +1,115 @@
+//! Server and robots in this process, on loopback ports that nobody else has.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use broadcaster::{
+    config::{Camera, Config as RobotConfig, Media},
+    signalling::ServerUrl,
+};
+use protocol::RobotId;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Options, Viewer};
+
+/// Nothing in a healthy world takes longer to end.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+struct Running {
+    cancel: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    fn start<F>(body: impl FnOnce(CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let cancel = CancellationToken::new();
+        Self { task: tokio::spawn(body(cancel.clone())), cancel }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.cancel.cancel();
+        tokio::time::timeout(END_WITHIN, self.task).await.context("it did not end")??
+    }
+}
+
+/// One server.
+pub struct World {
+    server: Running,
+    address: SocketAddr,
+}
+
+/// One broadcaster.
+pub struct Robot(Running);
+
+impl World {
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_at("127.0.0.1:0".parse()?).await
+    }
+
+    pub async fn start_at(listen: SocketAddr) -> anyhow::Result<Self> {
+        let config = server::Config { listen, drain_timeout: Duration::from_secs(2), ..Default::default() };
+        let server = server::Server::bind(config).await?;
+        let address = server.local_addr();
+        Ok(Self { server: Running::start(|cancel| server.run(cancel)), address })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self) -> ServerUrl {
+        format!("http://{}", self.address).parse().expect("an address")
+    }
+
+    /// A small picture: these tests are about everything around it.
+    pub fn robot(&self, name: &str) -> Robot {
+        self.robot_with_cameras(name, &["main"])
+    }
+
+    pub fn robot_with_cameras(&self, name: &str, cameras: &[&str]) -> Robot {
+        let camera = |id: &&str| Camera {
+            width: 320,
+            height: 160,
+            fps: 30,
+            bitrate: 300_000,
+            ..Camera::synthetic(id.parse().expect("a valid id"))
+        };
+        let config = RobotConfig {
+            server: self.url(),
+            robot: name.parse().expect("a valid id"),
+            media: Media { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() },
+            cameras: cameras.iter().map(camera).collect(),
+            ..Default::default()
+        };
+        Robot(Running::start(|cancel| broadcaster::run(config, cancel)))
+    }
+
+    /// Somebody who opens `/watch/{robot}`.
+    pub fn viewer(&self, robot: &str) -> Viewer {
+        let robot: RobotId = robot.parse().expect("a valid id");
+        Viewer::join(Options { server: self.url(), robot: Some(robot), camera: None })
+    }
+
+    /// Ends the server as SIGTERM does.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.server.stop().await
+    }
+}
+
+impl Robot {
+    /// Ends it as SIGTERM does.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.0.stop().await
+    }
+
+    /// Ends it as SIGKILL does: nobody is told anything.
+    pub async fn kill(self) {
+        self.0.task.abort();
+        // Cancelled is what it should be.
+        let _ = self.0.task.await;
+    }
+}
