@@ -1,0 +1,176 @@
+/**
+ * What comes from outside is checked here once; inside, the protocol's types hold.
+ *
+ * Unknown fields are ignored, so that a newer server can talk to an older page; a value of the wrong shape is refused whole.
+ */
+import type {
+  Admission,
+  CameraInfo,
+  Candidate,
+  Code,
+  Description,
+  IceServer,
+  LiveRobot,
+  Notice,
+  Projection,
+  RobotRef,
+  Rung,
+  SessionRef,
+  ToViewer,
+  Video,
+  WatchReply,
+} from "./protocol.gen";
+
+type Guard<T> = (value: unknown) => value is T;
+
+/** Every code of the protocol: the compiler notices one that is missing or too many. */
+const CODES: Record<Code, true> = {
+  unknown_robot: true,
+  robot_offline: true,
+  unauthorized: true,
+  token_expired: true,
+  token_revoked: true,
+  full: true,
+  rate_limited: true,
+  too_large: true,
+  malformed: true,
+  version: true,
+  replaced: true,
+  connection_failed: true,
+  draining: true,
+};
+
+const PROJECTIONS: Record<Projection["kind"], true> = { flat: true, equirectangular: true };
+
+/** The event in the protocol's form, or nothing when it is none that a viewer knows. */
+export function decodeToViewer(event: string, args: readonly unknown[]): ToViewer | undefined {
+  const [first, second, third] = args;
+  switch (event) {
+    case "broadcaster":
+    case "broadcasterLeft":
+      return isAbsent(first) ? [event] : isRobotRef(first) ? [event, first] : undefined;
+    case "offer":
+      if (!isString(first) || !isDescription(second)) return undefined;
+      return isAbsent(third) ? [event, first, second] : isSessionRef(third) ? [event, first, second, third] : undefined;
+    case "candidate":
+      if (!isString(first) || !isCandidate(second)) return undefined;
+      return isAbsent(third) ? [event, first, second] : isSessionRef(third) ? [event, first, second, third] : undefined;
+    case "notice":
+      return isNotice(first) ? [event, first] : undefined;
+    default:
+      return undefined;
+  }
+}
+
+export function decodeWatchReply(value: unknown): WatchReply | undefined {
+  if (isAdmission(value)) return value;
+  return isRecord(value) && isNotice(value["error"]) ? { error: value["error"] } : undefined;
+}
+
+export function decodeLiveRobots(value: unknown): LiveRobot[] | undefined {
+  return isListOf(isLiveRobot)(value) ? value : undefined;
+}
+
+export function isNotice(value: unknown): value is Notice {
+  return isRecord(value) && isOneOf(CODES)(value["code"]) && isString(value["message"]);
+}
+
+function isAdmission(value: unknown): value is Admission {
+  return (
+    isRecord(value) &&
+    value["ok"] === true &&
+    isString(value["session"]) &&
+    isString(value["robot"]) &&
+    isString(value["camera"]) &&
+    isString(value["peer"]) &&
+    typeof value["resumed"] === "boolean" &&
+    isListOf(isIceServer)(value["ice_servers"]) &&
+    isVideo(value["video"]) &&
+    value["media"] === "p2p"
+  );
+}
+
+function isLiveRobot(value: unknown): value is LiveRobot {
+  return (
+    isRecord(value) &&
+    isString(value["robot"]) &&
+    isListOf(isCameraInfo)(value["cameras"]) &&
+    isNumber(value["viewers"])
+  );
+}
+
+function isCameraInfo(value: unknown): value is CameraInfo {
+  return isRecord(value) && isString(value["id"]) && isOptional(isString, value["title"]) && isVideo(value["video"]);
+}
+
+function isVideo(value: unknown): value is Video {
+  return isRecord(value) && isProjection(value["projection"]) && isListOf(isRung)(value["rungs"]);
+}
+
+function isProjection(value: unknown): value is Projection {
+  return isRecord(value) && isOneOf(PROJECTIONS)(value["kind"]);
+}
+
+function isRung(value: unknown): value is Rung {
+  return isRecord(value) && ["width", "height", "fps", "bitrate"].every((key) => isNumber(value[key]));
+}
+
+function isIceServer(value: unknown): value is IceServer {
+  return (
+    isRecord(value) &&
+    isListOf(isString)(value["urls"]) &&
+    isOptional(isString, value["username"]) &&
+    isOptional(isString, value["credential"])
+  );
+}
+
+function isDescription(value: unknown): value is Description {
+  return isRecord(value) && (value["type"] === "offer" || value["type"] === "answer") && isString(value["sdp"]);
+}
+
+/** Browsers send null for what they do not know; `RTCIceCandidateInit` takes it back as it is. */
+function isCandidate(value: unknown): value is Candidate {
+  return (
+    isRecord(value) &&
+    isString(value["candidate"]) &&
+    (isAbsent(value["sdpMid"]) || isString(value["sdpMid"])) &&
+    (isAbsent(value["sdpMLineIndex"]) || isNumber(value["sdpMLineIndex"])) &&
+    (isAbsent(value["usernameFragment"]) || isString(value["usernameFragment"]))
+  );
+}
+
+function isSessionRef(value: unknown): value is SessionRef {
+  return isRecord(value) && isString(value["session"]);
+}
+
+function isRobotRef(value: unknown): value is RobotRef {
+  return isRecord(value) && isString(value["robot"]);
+}
+
+function isListOf<T>(is: Guard<T>): Guard<T[]> {
+  return (value): value is T[] => Array.isArray(value) && value.every(is);
+}
+
+function isOneOf<T extends string>(all: Record<T, true>): Guard<T> {
+  return (value): value is T => isString(value) && Object.hasOwn(all, value);
+}
+
+function isOptional<T>(is: Guard<T>, value: unknown): value is T | undefined {
+  return value === undefined || is(value);
+}
+
+function isAbsent(value: unknown): value is null | undefined {
+  return value === null || value === undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { START } from "../view";
+import { rayThrough } from "./camera";
+import { equirectangular } from "./equirectangular";
+import { surroundOf } from "./projection";
+
+/** Where in the picture the point of the screen lies. */
+const seen = (yaw: number, pitch: number, x = 0, y = 0) =>
+  equirectangular.locate(rayThrough({ ...START, yaw, pitch }, 16 / 9, x, y));
+
+describe("the centre of the screen", () => {
+  it.each([
+    ["front", 0, 0, 0.5, 0.5],
+    ["right", 90, 0, 0.75, 0.5],
+    ["left", -90, 0, 0.25, 0.5],
+    ["up a little", 0, 45, 0.5, 0.25],
+    ["down a little", 0, -45, 0.5, 0.75],
+    ["right and up", 90, 30, 0.75, 60 / 180],
+    ["left and down", -135, -60, 45 / 360, 150 / 180],
+  ])("shows what lies %s", (_, yaw, pitch, u, v) => {
+    const [x, y] = seen(yaw, pitch);
+    expect(x).toBeCloseTo(u, 9);
+    expect(y).toBeCloseTo(v, 9);
+  });
+
+  it("shows the seam when it looks back", () => {
+    const [u, v] = seen(-180, 0);
+    expect(Math.abs(u - 0.5)).toBeCloseTo(0.5, 9);
+    expect(v).toBeCloseTo(0.5, 9);
+  });
+
+  it("shows the poles when it looks up or down, whatever the yaw", () => {
+    for (const yaw of [-180, -90, 0, 33, 90]) {
+      expect(seen(yaw, 90)[1]).toBeCloseTo(0, 6);
+      expect(seen(yaw, -90)[1]).toBeCloseTo(1, 6);
+    }
+  });
+});
+
+describe("the rest of the screen", () => {
+  it("has right on the right and up at the top, wherever one looks", () => {
+    for (const yaw of [-120, 0, 60]) {
+      const [u, v] = seen(yaw, 0);
+      expect(seen(yaw, 0, 0.5, 0)[0]).toBeGreaterThan(u);
+      expect(seen(yaw, 0, -0.5, 0)[0]).toBeLessThan(u);
+      expect(seen(yaw, 0, 0, 0.5)[1]).toBeLessThan(v);
+      expect(seen(yaw, 0, 0, -0.5)[1]).toBeGreaterThan(v);
+    }
+  });
+
+  it("spans the vertical field of view from top to bottom", () => {
+    expect(seen(0, 0, 0, 1)[1]).toBeCloseTo((90 - START.fov / 2) / 180, 9);
+    expect(seen(0, 0, 0, -1)[1]).toBeCloseTo((90 + START.fov / 2) / 180, 9);
+  });
+});
+
+it("a flat picture is not drawn, and an equirectangular one is", () => {
+  expect(surroundOf({ kind: "flat" })).toBeUndefined();
+  expect(surroundOf({ kind: "equirectangular" })).toBe(equirectangular);
+});

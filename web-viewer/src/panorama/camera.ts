@@ -1,0 +1,40 @@
+/**
+ * Rays through the screen. Pure.
+ *
+ * The eye's frame and the world's agree at yaw 0, pitch 0: x to the right, y up, and it looks along −z.
+ */
+import { radians, type Look } from "../view";
+
+export type Vec3 = readonly [x: number, y: number, z: number];
+
+/** Nine numbers, column by column, as `uniformMatrix3fv` takes them. */
+export type Mat3 = readonly number[];
+
+/** Turns directions of the eye into directions of the world: first up or down, then around. */
+export function rotation({ yaw, pitch }: Pick<Look, "yaw" | "pitch">): Mat3 {
+  const [sy, cy] = [Math.sin(radians(yaw)), Math.cos(radians(yaw))];
+  const [sp, cp] = [Math.sin(radians(pitch)), Math.cos(radians(pitch))];
+  return [cy, 0, sy, -sy * sp, cp, cy * sp, -sy * cp, -sp, cy * cp];
+}
+
+/** Half the width and height of the screen at distance 1. */
+export function extent(fov: number, aspect: number): readonly [x: number, y: number] {
+  const y = Math.tan(radians(fov) / 2);
+  return [y * aspect, y];
+}
+
+/** The direction seen at a point of the screen, both coordinates from −1 to 1, up and right positive. */
+export function rayThrough(look: Look, aspect: number, x: number, y: number): Vec3 {
+  const [ex, ey] = extent(look.fov, aspect);
+  return normalised(apply(rotation(look), [x * ex, y * ey, -1]));
+}
+
+function apply(matrix: Mat3, [x, y, z]: Vec3): Vec3 {
+  const row = (i: number): number => (matrix[i] ?? 0) * x + (matrix[i + 3] ?? 0) * y + (matrix[i + 6] ?? 0) * z;
+  return [row(0), row(1), row(2)];
+}
+
+function normalised([x, y, z]: Vec3): Vec3 {
+  const length = Math.hypot(x, y, z);
+  return [x / length, y / length, z / length];
+}

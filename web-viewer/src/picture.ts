@@ -1,0 +1,121 @@
+/**
+ * The picture itself: the `<video>`, and over it the canvas when the camera sees all around.
+ *
+ * Tells of every frame that is really shown. The video stays in the page even when the canvas covers it, as some browsers
+ * decode only what is in sight.
+ */
+import { element } from "./dom";
+import { surroundOf, type Surround } from "./panorama/projection";
+import { Renderer } from "./panorama/renderer";
+import type { Projection } from "./protocol.gen";
+import { bounded, lookFromQuery, type Look } from "./view";
+
+export class Picture {
+  readonly video = element("video", HTMLVideoElement);
+  readonly canvas = element("panorama", HTMLCanvasElement);
+  readonly #start = element("start", HTMLButtonElement);
+  readonly #mute = element("mute", HTMLButtonElement);
+  readonly #onFrame: () => void;
+  readonly #life = new AbortController();
+  #look = lookFromQuery(location.search);
+  #surround: Surround | undefined;
+  #renderer: Renderer | undefined;
+
+  constructor(onFrame: () => void) {
+    this.#onFrame = onFrame;
+    const { signal } = this.#life;
+    this.#start.addEventListener("click", () => this.#play(), { signal });
+    this.video.muted = true;
+    this.#nextFrame();
+    this.look = this.#look;
+  }
+
+  /** Whether `onFrame` tells of frames; otherwise only the statistics know. */
+  get seesFrames(): boolean {
+    return "requestVideoFrameCallback" in this.video && !document.hidden;
+  }
+
+  /** Whether a new frame would come before somebody's eyes: not in a hidden page, nor before a tap that is needed. */
+  get canShow(): boolean {
+    return !document.hidden && this.#start.hidden !== false;
+  }
+
+  get surrounds(): boolean {
+    return this.#renderer !== undefined;
+  }
+
+  get look(): Look {
+    return this.#look;
+  }
+
+  set look(look: Look) {
+    this.#look = bounded(look);
+    const { dataset } = this.canvas;
+    dataset["yaw"] = rounded(this.#look.yaw);
+    dataset["pitch"] = rounded(this.#look.pitch);
+    dataset["fov"] = rounded(this.#look.fov);
+    this.#renderer?.look(this.#look);
+  }
+
+  /** Returns whether this browser can show the projection as it is meant. */
+  project(projection: Projection): boolean {
+    const surround = surroundOf(projection);
+    if (surround !== this.#surround) {
+      this.#renderer?.close();
+      this.#renderer = surround && Renderer.create(this.canvas, this.video, surround);
+      this.#renderer?.look(this.#look);
+      this.#surround = surround;
+    }
+    this.canvas.hidden = !this.surrounds;
+    // What the canvas shows need not be said twice, nor reached by Tab.
+    this.video.ariaHidden = this.surrounds ? "true" : null;
+    this.video.tabIndex = this.surrounds ? -1 : 0;
+    document.body.dataset["projection"] = this.surrounds ? projection.kind : "flat";
+    return surround === undefined || this.surrounds;
+  }
+
+  attach(stream: MediaStream): void {
+    this.#mute.hidden = stream.getAudioTracks().length === 0;
+    if (this.video.srcObject === stream) return;
+    this.video.srcObject = stream;
+    this.#play();
+  }
+
+  /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */
+  reattach(): void {
+    if (this.video.srcObject instanceof MediaStream) this.attach(new MediaStream(this.video.srcObject.getTracks()));
+  }
+
+  close(): void {
+    this.#life.abort();
+    this.#renderer?.close();
+    this.video.srcObject = null;
+  }
+
+  #play(): void {
+    this.video.play().then(
+      () => {
+        this.#start.hidden = true;
+      },
+      (error: unknown) => {
+        // A new stream interrupts the start of the one before; only a refusal needs the person.
+        if (error instanceof DOMException && error.name === "NotAllowedError") this.#start.hidden = false;
+      },
+    );
+  }
+
+  #nextFrame(): void {
+    if (this.#life.signal.aborted || !("requestVideoFrameCallback" in this.video)) return;
+    this.video.requestVideoFrameCallback(() => {
+      this.#nextFrame();
+      this.#renderer?.frame();
+      this.#onFrame();
+    });
+  }
+}
+
+function rounded(degrees: number): string {
+  const value = Math.round(degrees * 100) / 100;
+  // 179.996° and more would round to the end that the range leaves out.
+  return String(value === 180 ? -180 : value + 0);
+}

@@ -1,0 +1,97 @@
+/** Holds the one peer connection in use and turns away words from those before it. Pure. */
+import type { Verdict } from "./liveness";
+import { Peer } from "./peer";
+import type { Admission, PeerId, SessionId, SessionRef, ToServer } from "./protocol.gen";
+import type { Millis } from "./retry";
+import type { ConnectionId, PeerInput } from "./steps";
+
+export class Playback {
+  /** Whether this page has ever shown a picture. */
+  hadPicture = false;
+  #peer: Peer | undefined;
+  #connections = 0;
+  #visible = true;
+
+  get session(): SessionId | undefined {
+    return this.#peer?.session;
+  }
+
+  get connection(): ConnectionId | undefined {
+    return this.#peer?.connection;
+  }
+
+  /** The session whose media arrives right now. */
+  flowing(now: Millis): SessionId | undefined {
+    return this.#peer?.flows(now) ? this.#peer.session : undefined;
+  }
+
+  isLive(now: Millis): boolean {
+    return this.#peer?.isLive(now) ?? false;
+  }
+
+  age(now: Millis): Millis | undefined {
+    return this.#peer?.age(now);
+  }
+
+  open(admission: Admission, id: PeerId, now: Millis): ConnectionId {
+    this.#connections += 1;
+    this.#peer = new Peer(this.#connections, admission.session, id, admission.video, now);
+    return this.#connections;
+  }
+
+  close(): ConnectionId | undefined {
+    const closed = this.connection;
+    this.#peer = undefined;
+    return closed;
+  }
+
+  /** Goes on under the new admission, unless what was to go on has died meanwhile. */
+  resume(admission: Admission): boolean {
+    if (!this.#peer || this.#peer.broken) return false;
+    this.#peer.session = admission.session;
+    this.#peer.id = admission.peer;
+    return true;
+  }
+
+  giveUp(): void {
+    if (this.#peer) this.#peer.broken = true;
+  }
+
+  setVisible(visible: boolean, now: Millis): void {
+    this.#visible = visible;
+    this.#peer?.rebase(now);
+  }
+
+  /** What the connection has to say to its robot; nothing when it is not the one in use. */
+  say(input: Extract<PeerInput, { type: "answer" | "candidate" }>): ToServer | undefined {
+    const peer = this.#peer;
+    if (!peer || input.connection !== peer.connection) return undefined;
+    const about: SessionRef = { session: peer.session };
+    return input.type === "answer"
+      ? ["answer", peer.id, input.description, about]
+      : ["candidate", peer.id, input.candidate, about];
+  }
+
+  /** Returns whether the connection has just been lost for good. */
+  stateChanged(connection: ConnectionId, state: RTCPeerConnectionState, now: Millis): boolean {
+    if (connection !== this.connection) return false;
+    this.#peer?.stateChanged(state, now);
+    return state === "failed" || state === "closed";
+  }
+
+  counted(input: Extract<PeerInput, { type: "sample" }>, now: Millis): void {
+    if (input.connection === this.connection) this.#peer?.counted(input.counters, now);
+  }
+
+  /** Returns whether the frame is of the connection in use. */
+  shown(connection: ConnectionId, now: Millis): boolean {
+    if (connection !== this.connection) return false;
+    this.#peer?.shown(now);
+    this.hadPicture = true;
+    return true;
+  }
+
+  verdict(now: Millis): Verdict {
+    return this.#peer?.verdict(this.#visible, now) ?? "fine";
+  }
+}

@@ -1,0 +1,382 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Admission, Code, ToViewer } from "./protocol.gen";
+import { Session } from "./session";
+import type { Input, Output } from "./steps";
+
+const OFFER = { type: "offer", sdp: "v=0\r\n" } as const;
+const WAY = { candidate: "candidate:1 1 udp 1 192.0.2.1 5 typ host", sdpMid: "0" };
+
+/** A session, a clock that only moves when told to, and everything the session has asked for. */
+class Bench {
+  now = 1000;
+  connection = 0;
+  bytes = 0;
+  decoded = 0;
+  readonly session = new Session({ robot: "demo" }, 1000, () => 0.5);
+
+  tell(input: Input): Output[] {
+    this.session.handle(input, this.now);
+    const outputs = this.session.takeOutputs();
+    for (const output of outputs) if (output.type === "connect") this.connection = output.connection;
+    return outputs;
+  }
+
+  hear(...message: ToViewer): Output[] {
+    return this.tell({ type: "message", message });
+  }
+
+  admit(ask: number, session: string, changes: Partial<Admission> = {}): Output[] {
+    return this.tell({ type: "reply", ask, reply: { ...ADMISSION, session, ...changes } });
+  }
+
+  refuse(ask: number, code: Code): Output[] {
+    return this.tell({ type: "reply", ask, reply: { error: { code, message: "no" } } });
+  }
+
+  /** Lets time pass; the picture moves meanwhile if told so. Returns what was asked for. */
+  pass(seconds: number, media: "flows" | "stops" | "freezes" = "stops"): Output[] {
+    const outputs: Output[] = [];
+    for (let tick = 1; tick <= seconds * 4; tick += 1) {
+      this.now += 250;
+      if (media !== "stops") this.bytes += 1000;
+      if (media === "flows") {
+        this.decoded += 7;
+        outputs.push(...this.tell({ type: "frame", connection: this.connection }));
+      }
+      if (tick % 4 === 0) {
+        const counters = { bytes: this.bytes, decoded: this.decoded };
+        outputs.push(...this.tell({ type: "sample", connection: this.connection, counters }));
+      }
+      outputs.push(...this.tell({ type: "tick" }));
+    }
+    return outputs;
+  }
+
+  get view() {
+    return this.session.view(this.now);
+  }
+}
+
+const ADMISSION: Admission = {
+  ok: true,
+  session: "s1",
+  robot: "demo",
+  camera: "main",
+  peer: "robot-1",
+  resumed: false,
+  ice_servers: [],
+  video: { projection: { kind: "flat" }, rungs: [] },
+  media: "p2p",
+};
+
+const kinds = (outputs: Output[]): string[] => outputs.map((output) => output.type);
+const asks = (outputs: Output[]) => outputs.filter((output) => output.type === "watch");
+
+let bench: Bench;
+
+beforeEach(() => {
+  bench = new Bench();
+});
+
+/** Link, admission, offer, and five seconds of moving picture under session s1. */
+function live(): void {
+  bench.tell({ type: "link", up: true });
+  bench.admit(1, "s1");
+  bench.hear("offer", "robot-1", OFFER, { session: "s1" });
+  bench.tell({ type: "peer", connection: 1, state: "connected" });
+  bench.pass(5, "flows");
+  expect(bench.view.kind).toBe("live");
+}
+
+describe("joining", () => {
+  it("asks for its robot as soon as there is a link, and answers the offer of the session it was given", () => {
+    expect(bench.view.kind).toBe("connecting");
+    expect(bench.tell({ type: "link", up: true })).toEqual([
+      { type: "watch", ask: 1, watch: { version: 1, robot: "demo" } },
+    ]);
+    expect(kinds(bench.admit(1, "s1"))).toEqual(["admitted"]);
+    expect(kinds(bench.hear("offer", "robot-1", OFFER, { session: "s1" }))).toEqual(["connect"]);
+    expect(bench.session.session).toBe("s1");
+    const description = { type: "answer", sdp: "v=0\r\n" } as const;
+    expect(bench.tell({ type: "answer", connection: 1, description })).toEqual([
+      { type: "send", message: ["answer", "robot-1", description, { session: "s1" }] },
+    ]);
+    expect(bench.tell({ type: "candidate", connection: 1, candidate: WAY })).toEqual([
+      { type: "send", message: ["candidate", "robot-1", WAY, { session: "s1" }] },
+    ]);
+  });
+
+  it("keeps an offer and candidates that overtake the reply", () => {
+    bench.tell({ type: "link", up: true });
+    expect(bench.hear("candidate", "robot-1", WAY, { session: "s1" })).toEqual([]);
+    expect(bench.hear("offer", "robot-1", OFFER, { session: "s1" })).toEqual([]);
+    expect(bench.hear("candidate", "robot-1", WAY, { session: "s1" })).toEqual([]);
+    expect(kinds(bench.admit(1, "s1"))).toEqual(["admitted", "connect", "addCandidate", "addCandidate"]);
+  });
+
+  it("keeps candidates that overtake their offer", () => {
+    bench.tell({ type: "link", up: true });
+    bench.admit(1, "s1");
+    expect(bench.hear("candidate", "robot-1", WAY, { session: "s1" })).toEqual([]);
+    expect(kinds(bench.hear("offer", "robot-1", OFFER, { session: "s1" }))).toEqual(["connect", "addCandidate"]);
+  });
+
+  it("keeps no more of them than is sane", () => {
+    bench.tell({ type: "link", up: true });
+    for (let i = 0; i < 1000; i += 1) bench.hear("candidate", "robot-1", WAY, { session: "s1" });
+    bench.admit(1, "s1");
+    const outputs = bench.hear("offer", "robot-1", OFFER, { session: "s1" });
+    expect(outputs.length).toBeLessThan(100);
+  });
+
+  it("ignores what belongs to another session", () => {
+    bench.tell({ type: "link", up: true });
+    bench.hear("offer", "robot-1", OFFER, { session: "s0" });
+    expect(kinds(bench.admit(1, "s1"))).toEqual(["admitted"]);
+    expect(bench.hear("offer", "robot-1", OFFER, { session: "s0" })).toEqual([]);
+    bench.hear("offer", "robot-1", OFFER, { session: "s1" });
+    expect(bench.hear("candidate", "robot-1", WAY, { session: "s0" })).toEqual([]);
+    expect(kinds(bench.hear("candidate", "robot-1", WAY, { session: "s1" }))).toEqual(["addCandidate"]);
+  });
+
+  it("takes the offer of a broadcaster page, which names no session", () => {
+    bench.tell({ type: "link", up: true });
+    bench.admit(1, "s1");
+    expect(kinds(bench.hear("offer", "page", OFFER))).toEqual(["connect"]);
+    expect(kinds(bench.hear("candidate", "page", WAY, null))).toEqual(["addCandidate"]);
+    expect(bench.tell({ type: "candidate", connection: 1, candidate: WAY })).toEqual([
+      { type: "send", message: ["candidate", "page", WAY, { session: "s1" }] },
+    ]);
+  });
+
+  it("ignores a reply to a question that is no longer open", () => {
+    bench.tell({ type: "link", up: true });
+    bench.hear("broadcaster", { robot: "demo" });
+    expect(bench.admit(1, "s1")).toEqual([]);
+    expect(kinds(bench.admit(2, "s2"))).toEqual(["admitted"]);
+  });
+
+  it("asks again when the robot was told of it but never offers", () => {
+    bench.tell({ type: "link", up: true });
+    bench.admit(1, "s1");
+    expect(asks(bench.pass(5))).toEqual([]);
+    expect(asks(bench.pass(3))).toHaveLength(1);
+  });
+});
+
+describe("a robot that restarts", () => {
+  it("shows the new picture as soon as the new robot offers", () => {
+    live();
+    bench.pass(1);
+    expect(bench.hear("broadcasterLeft", { robot: "demo" })).toEqual([]);
+    bench.pass(1);
+    expect(bench.view.kind).toBe("waiting");
+    // It is back before the page could know that the old media is dead for good.
+    expect(bench.hear("broadcaster", { robot: "demo" })).toEqual([
+      { type: "watch", ask: 2, watch: { version: 1, robot: "demo", resume: "s1" } },
+    ]);
+    bench.admit(2, "s2", { peer: "robot-2" });
+    expect(bench.view.kind).toBe("reconnecting");
+    expect(bench.hear("offer", "robot-2", OFFER, { session: "s2" })).toMatchObject([
+      { type: "close", connection: 1 },
+      { type: "connect", connection: 2 },
+    ]);
+    bench.pass(1, "flows");
+    expect(bench.view.kind).toBe("live");
+    expect(bench.session.session).toBe("s2");
+  });
+
+  it("does not ask to resume what has been silent for long", () => {
+    live();
+    bench.hear("broadcasterLeft", { robot: "demo" });
+    expect(asks(bench.pass(6))).toEqual([]);
+    expect(bench.hear("broadcaster", { robot: "demo" })).toEqual([
+      { type: "watch", ask: 2, watch: { version: 1, robot: "demo" } },
+    ]);
+  });
+
+  it("keeps the picture when only the robot's link to the server is lost", () => {
+    live();
+    bench.hear("broadcasterLeft", { robot: "demo" });
+    bench.pass(3, "flows");
+    expect(bench.view.kind).toBe("live");
+    bench.hear("broadcaster", { robot: "demo" });
+    expect(kinds(bench.admit(2, "s1", { resumed: true, peer: "robot-9" }))).toEqual(["admitted"]);
+    bench.pass(30, "flows");
+    expect(bench.view.kind).toBe("live");
+    expect(bench.tell({ type: "candidate", connection: 1, candidate: WAY })).toMatchObject([
+      { message: ["candidate", "robot-9", WAY, { session: "s1" }] },
+    ]);
+  });
+
+  it("is not confused by another robot", () => {
+    live();
+    expect(bench.hear("broadcaster", { robot: "other" })).toEqual([]);
+    bench.hear("broadcasterLeft", { robot: "other" });
+    bench.pass(2);
+    expect(bench.view.kind).toBe("stalled");
+  });
+});
+
+describe("a server that restarts", () => {
+  it("leaves the picture alone and binds it to the new link", () => {
+    live();
+    expect(bench.tell({ type: "link", up: false })).toEqual([]);
+    bench.pass(20, "flows");
+    expect(bench.view.kind).toBe("live");
+    expect(bench.tell({ type: "link", up: true })).toEqual([
+      { type: "watch", ask: 2, watch: { version: 1, robot: "demo", resume: "s1" } },
+    ]);
+    expect(kinds(bench.admit(2, "s1", { resumed: true, peer: "robot-2" }))).toEqual(["admitted"]);
+    expect(bench.pass(20, "flows")).toEqual([]);
+    expect(bench.view.kind).toBe("live");
+  });
+
+  it("waits for the robot if it is back before it", () => {
+    live();
+    bench.tell({ type: "link", up: false });
+    bench.pass(1, "flows");
+    bench.tell({ type: "link", up: true });
+    bench.refuse(2, "robot_offline");
+    bench.pass(1, "flows");
+    expect(bench.view.kind).toBe("live");
+    expect(bench.hear("broadcaster", { robot: "demo" })).toMatchObject([{ watch: { resume: "s1" } }]);
+  });
+
+  it("says after a while that the server cannot be reached, if there is no picture either", () => {
+    bench.pass(3);
+    expect(bench.view).toEqual({ kind: "connecting" });
+    bench.pass(2);
+    expect(bench.view).toEqual({ kind: "failed", link: false });
+  });
+});
+
+describe("refusals", () => {
+  it("waits for a robot that is offline, and asks slowly all the same", () => {
+    bench.tell({ type: "link", up: true });
+    bench.refuse(1, "robot_offline");
+    expect(bench.view).toMatchObject({ kind: "waiting", notice: { code: "robot_offline" } });
+    expect(asks(bench.pass(9))).toEqual([]);
+    expect(asks(bench.pass(2))).toHaveLength(1);
+    bench.refuse(2, "robot_offline");
+    expect(asks(bench.hear("broadcaster"))).toHaveLength(1);
+  });
+
+  it("does not ask again by itself where only a person can help", () => {
+    bench.tell({ type: "link", up: true });
+    bench.refuse(1, "token_expired");
+    expect(bench.view).toMatchObject({ kind: "refused", final: true });
+    expect(asks(bench.pass(60))).toEqual([]);
+    expect(bench.hear("broadcaster", { robot: "demo" })).toEqual([]);
+    expect(asks(bench.tell({ type: "retry" }))).toHaveLength(1);
+  });
+
+  it("closes the picture when leave to watch is withdrawn", () => {
+    live();
+    expect(kinds(bench.hear("notice", { code: "token_revoked", message: "gone" }))).toEqual(["close"]);
+    expect(bench.view).toMatchObject({ kind: "refused", final: true });
+  });
+
+  it("keeps a moving picture through any other notice", () => {
+    live();
+    expect(bench.hear("notice", { code: "draining", message: "back soon" })).toEqual([]);
+    expect(bench.hear("notice", { code: "malformed", message: "candidate" })).toEqual([]);
+    bench.pass(1, "flows");
+    expect(bench.view.kind).toBe("live");
+  });
+
+  it("tries again slowly when the robot is full", () => {
+    bench.tell({ type: "link", up: true });
+    bench.refuse(1, "full");
+    expect(bench.view).toMatchObject({ kind: "refused", final: false });
+    expect(asks(bench.pass(13))).toHaveLength(1);
+  });
+});
+
+describe("a connection that breaks", () => {
+  it("is replaced with growing delays, and the page says so after a few attempts", () => {
+    bench.tell({ type: "link", up: true });
+    const delays: number[] = [];
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      bench.admit(attempt, `s${attempt}`);
+      bench.hear("offer", "robot-1", OFFER, { session: `s${attempt}` });
+      bench.tell({ type: "peer", connection: attempt, state: "failed" });
+      const from = bench.now;
+      while (asks(bench.pass(0.25)).length === 0) expect(bench.now - from).toBeLessThan(10_000);
+      delays.push(bench.now - from);
+    }
+    expect(delays).toEqual([750, 1500, 3000, 6000, 6000]);
+    expect(bench.view).toEqual({ kind: "failed", link: true });
+  });
+
+  it("may be disconnected for a moment, but not for long", () => {
+    live();
+    bench.tell({ type: "peer", connection: 1, state: "disconnected" });
+    bench.pass(1, "flows");
+    bench.tell({ type: "peer", connection: 1, state: "connected" });
+    expect(asks(bench.pass(5, "flows"))).toEqual([]);
+    bench.tell({ type: "peer", connection: 1, state: "disconnected" });
+    expect(asks(bench.pass(4))).toMatchObject([{ watch: { version: 1, robot: "demo" } }]);
+  });
+
+  it("is stalled before it is given up, and never called live", () => {
+    live();
+    bench.pass(1.25);
+    expect(bench.view).toEqual({ kind: "stalled", seconds: 1 });
+    const [again] = asks(bench.pass(5));
+    expect(again).toEqual({ type: "watch", ask: 2, watch: { version: 1, robot: "demo" } });
+    expect(bench.view.kind).toBe("reconnecting");
+  });
+
+  it("with bytes but no frames gets a new stream first, then a new session", () => {
+    live();
+    expect(kinds(bench.pass(3.5, "freezes"))).toEqual(["reattach"]);
+    expect(kinds(bench.pass(6, "freezes"))).toEqual(["watch"]);
+  });
+
+  it("is not judged while nobody can see it", () => {
+    live();
+    bench.tell({ type: "visible", visible: false });
+    expect(bench.pass(60)).toEqual([]);
+    bench.tell({ type: "visible", visible: true });
+    expect(bench.pass(2)).toEqual([]);
+    expect(asks(bench.pass(5))).toHaveLength(1);
+  });
+
+  it("is asked for anew at once when the device comes back online, unless it still flows", () => {
+    live();
+    expect(bench.tell({ type: "online" })).toEqual([]);
+    bench.pass(3.5);
+    expect(asks(bench.tell({ type: "online" }))).toMatchObject([{ watch: { version: 1, robot: "demo" } }]);
+  });
+
+  it("has no say any more once it is replaced", () => {
+    live();
+    bench.hear("broadcaster", { robot: "demo" });
+    bench.admit(2, "s2");
+    bench.hear("offer", "robot-2", OFFER, { session: "s2" });
+    expect(bench.tell({ type: "peer", connection: 1, state: "failed" })).toEqual([]);
+    expect(bench.tell({ type: "candidate", connection: 1, candidate: WAY })).toEqual([]);
+  });
+});
+
+it("keeps the old camera's picture until the new one offers", () => {
+  live();
+  expect(bench.tell({ type: "target", target: { robot: "demo", camera: "rear" } })).toEqual([
+    { type: "watch", ask: 2, watch: { version: 1, robot: "demo", camera: "rear" } },
+  ]);
+  bench.pass(1, "flows");
+  expect(bench.view.kind).toBe("live");
+  bench.admit(2, "s2", { camera: "rear" });
+  expect(kinds(bench.hear("offer", "robot-1", OFFER, { session: "s2" }))).toEqual(["close", "connect"]);
+});
+
+it("gives a slow camera the time it needs between two frames", () => {
+  const video = { projection: { kind: "flat" }, rungs: [{ width: 640, height: 360, fps: 1, bitrate: 1 }] } as const;
+  bench.tell({ type: "link", up: true });
+  bench.admit(1, "s1", { video: { ...video, rungs: [...video.rungs] } });
+  bench.hear("offer", "robot-1", OFFER, { session: "s1" });
+  bench.tell({ type: "frame", connection: 1 });
+  bench.pass(2);
+  expect(bench.view.kind).toBe("live");
+});

@@ -1,0 +1,200 @@
+/**
+ * Decides when to ask for the robot, which offer to take and when a connection has to be replaced.
+ *
+ * Pure: it is told what happened and when, and queues what must happen next. It names no socket, element or clock.
+ * Its one rule: a picture that still moves is left alone until a new offer is there to replace it.
+ */
+import { Admittance } from "./admittance";
+import type { Negotiable } from "./negotiation";
+import { Playback } from "./playback";
+import {
+  PROTOCOL_VERSION,
+  type Notice,
+  type RobotId,
+  type SessionId,
+  type ToViewer,
+  type WatchReply,
+} from "./protocol.gen";
+import { remedy, type Millis } from "./retry";
+import type { Input, Output, Target, View } from "./steps";
+
+/** A server that restarts is back before this; longer absence is worth a sentence. */
+const UNREACHABLE_AFTER: Millis = 4000;
+
+export class Session {
+  #target: Target;
+  readonly #admittance: Admittance;
+  readonly #playback = new Playback();
+  #outputs: Output[] = [];
+  #link: "up" | { downSince: Millis };
+
+  constructor(target: Target, now: Millis, random: () => number = Math.random) {
+    this.#target = target;
+    this.#link = { downSince: now };
+    this.#admittance = new Admittance(random);
+  }
+
+  get session(): SessionId | undefined {
+    return this.#playback.session ?? this.#admittance.negotiation.admission?.session;
+  }
+
+  takeOutputs(): Output[] {
+    return this.#outputs.splice(0);
+  }
+
+  handle(input: Input, now: Millis): void {
+    switch (input.type) {
+      case "link":
+        return this.#linkChanged(input.up, now);
+      case "turnedAway":
+        return this.#admittance.refused(input.notice, now);
+      case "reply":
+        return this.#admittance.expects(input.ask) ? this.#replied(input.reply, now) : undefined;
+      case "message":
+        return this.#received(input.message, now);
+      case "answer":
+      case "candidate":
+        return this.#say(input);
+      case "peer":
+        return this.#playback.stateChanged(input.connection, input.state, now) ? this.#giveUp(now) : undefined;
+      case "sample":
+        return this.#playback.counted(input, now);
+      case "frame":
+        return this.#playback.shown(input.connection, now) ? this.#admittance.succeeded() : undefined;
+      case "visible":
+        return this.#playback.setVisible(input.visible, now);
+      case "target":
+        this.#target = input.target;
+        return this.#afresh(now);
+      case "online":
+        return this.#playback.flowing(now) !== undefined || this.#admittance.stopped ? undefined : this.#afresh(now);
+      case "retry":
+        return this.#afresh(now);
+      case "tick":
+        return this.#tick(now);
+      default:
+        return input satisfies never;
+    }
+  }
+
+  view(now: Millis): View {
+    if (this.#playback.isLive(now)) return { kind: "live" };
+    const { problem: notice, stopped: final } = this.#admittance;
+    if (notice) {
+      return remedy(notice.code) === "wait" ? { kind: "waiting", notice } : { kind: "refused", notice, final };
+    }
+    if (this.#link !== "up" && now - this.#link.downSince > UNREACHABLE_AFTER) return { kind: "failed", link: false };
+    if (this.#admittance.failing) return { kind: "failed", link: true };
+    const age = this.#playback.age(now);
+    if (age !== undefined && !this.#admittance.pending) return { kind: "stalled", seconds: Math.floor(age / 1000) };
+    return { kind: this.#playback.hadPicture ? "reconnecting" : "connecting" };
+  }
+
+  #linkChanged(up: boolean, now: Millis): void {
+    this.#link = up ? "up" : { downSince: this.#link === "up" ? now : this.#link.downSince };
+    this.#admittance.rest();
+    if (!up) return;
+    // A new connection may be judged anew.
+    this.#admittance.forget();
+    this.#ask(now);
+  }
+
+  #ask(now: Millis): void {
+    // Without a link there is nobody to ask; the next link does it.
+    if (this.#link !== "up") return this.#admittance.rest();
+    const resume = this.#playback.flowing(now);
+    const watch = { version: PROTOCOL_VERSION, ...this.#target, ...(resume !== undefined && { resume }) };
+    this.#outputs.push({ type: "watch", ask: this.#admittance.ask(), watch });
+  }
+
+  /** Asks for a new session at once: the old one is not wanted any more, even if it lives. */
+  #afresh(now: Millis): void {
+    this.#admittance.forget();
+    this.#playback.giveUp();
+    this.#ask(now);
+  }
+
+  #replied(reply: WatchReply | undefined, now: Millis): void {
+    if (!reply) return this.#admittance.again(now);
+    if ("error" in reply) return this.#admittance.refused(reply.error, now);
+    // What was to be resumed may have died while the server answered.
+    if (reply.resumed && !this.#playback.resume(reply)) return this.#admittance.again(now);
+    this.#admittance.admitted(reply, now);
+    this.#outputs.push({ type: "admitted", admission: reply });
+    for (const early of this.#admittance.negotiation.admit(reply)) this.#negotiated(early, now);
+  }
+
+  #received(message: ToViewer, now: Millis): void {
+    switch (message[0]) {
+      case "broadcaster":
+        return this.#isOurs(message[1]?.robot) ? this.#ask(now) : undefined;
+      case "broadcasterLeft":
+        if (!this.#isOurs(message[1]?.robot)) return;
+        return this.#admittance.refused({ code: "robot_offline", message: "The robot has left." }, now);
+      case "offer":
+      case "candidate":
+        return this.#negotiated(message, now);
+      case "notice":
+        return this.#noticed(message[1], now);
+      default:
+        return message satisfies never;
+    }
+  }
+
+  #noticed(notice: Notice, now: Millis): void {
+    const cure = remedy(notice.code);
+    if (cure === "stop") {
+      // The server has withdrawn its leave: what still flows must not be watched on.
+      this.#close();
+      return this.#admittance.refused(notice, now);
+    }
+    // A notice names no session. While one flows or another is on its way, it is about neither. And one candidate that
+    // was not taken is no reason to give up the others.
+    if (cure === "mend" || this.#playback.flowing(now) !== undefined || this.#admittance.pending) return;
+    this.#playback.giveUp();
+    this.#admittance.refused(notice, now);
+  }
+
+  #negotiated(message: Negotiable, now: Millis): void {
+    const { negotiation } = this.#admittance;
+    const admission = negotiation.take(message);
+    if (!admission) return;
+    if (message[0] === "offer") {
+      this.#close();
+      const connection = this.#playback.open(admission, message[1], now);
+      this.#admittance.offered();
+      this.#outputs.push({ type: "connect", connection, admission, description: message[2] });
+      for (const candidate of negotiation.offered()) this.#negotiated(candidate, now);
+    } else if (this.#playback.connection !== undefined) {
+      this.#outputs.push({ type: "addCandidate", connection: this.#playback.connection, candidate: message[2] });
+    }
+  }
+
+  #close(): void {
+    const closed = this.#playback.close();
+    if (closed !== undefined) this.#outputs.push({ type: "close", connection: closed });
+  }
+
+  #say(input: Extract<Input, { type: "answer" | "candidate" }>): void {
+    const message = this.#playback.say(input);
+    if (message && this.#link === "up") this.#outputs.push({ type: "send", message });
+  }
+
+  #tick(now: Millis): void {
+    const verdict = this.#playback.verdict(now);
+    if (verdict === "reattach") this.#outputs.push({ type: "reattach" });
+    if (verdict === "renew") this.#giveUp(now);
+    if (this.#admittance.overdue(now) === "offer") this.#admittance.again(now);
+    if (this.#admittance.overdue(now) === "retry") this.#ask(now);
+  }
+
+  #giveUp(now: Millis): void {
+    this.#playback.giveUp();
+    if (!this.#admittance.pending && !this.#admittance.stopped) this.#admittance.again(now);
+  }
+
+  #isOurs(robot: RobotId | undefined): boolean {
+    const ours = this.#target.robot ?? this.#admittance.negotiation.admission?.robot ?? robot;
+    return !this.#admittance.stopped && (robot === undefined || robot === ours);
+  }
+}

@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { linesFor, sampleOf } from "./stats";
+
+type Entries = [string, Record<string, unknown>][];
+
+const report = (bytes: number, frames: number): Entries => [
+  [
+    "v",
+    {
+      type: "inbound-rtp",
+      kind: "video",
+      codecId: "c",
+      bytesReceived: bytes,
+      framesDecoded: frames,
+      frameWidth: 1920,
+      frameHeight: 960,
+      totalDecodeTime: frames * 0.004,
+    },
+  ],
+  ["c", { mimeType: "video/H264" }],
+  ["t", { type: "transport", selectedCandidatePairId: "p" }],
+  ["p", { type: "candidate-pair", currentRoundTripTime: 0.0124, localCandidateId: "l", remoteCandidateId: "r" }],
+  ["l", { candidateType: "host", protocol: "udp" }],
+  ["r", { candidateType: "host" }],
+];
+
+it("there is no sample before the first video packet", () => {
+  expect(sampleOf([["t", { type: "transport" }]], 0)).toBeUndefined();
+});
+
+it("rates are over the time since the sample before", () => {
+  const [before, now] = [sampleOf(report(0, 0), 1000), sampleOf(report(500_000, 60), 3000)];
+  if (!now) throw new Error("no sample");
+  expect(now.counters).toEqual({ bytes: 500_000, decoded: 60 });
+  const lines = new Map(linesFor(now, before));
+  expect(lines.get("Frames")).toBe("30 per second");
+  expect(lines.get("Bitrate")).toBe("2.00 Mbit/s");
+  expect(lines.get("Picture")).toBe("1920 × 960");
+  expect(lines.get("Decoded in")).toBe("4.0 ms");
+  expect(lines.get("Round trip")).toBe("12 ms");
+  expect(lines.get("Route")).toBe("direct, UDP");
+  expect(lines.get("Codec")).toBe("H264");
+});

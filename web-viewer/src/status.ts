@@ -1,0 +1,33 @@
+/** Shows the state: badge, status line, alert, and the mark that dims a picture which is not live. */
+import { element, setText } from "./dom";
+import { wordsFor } from "./words";
+import type { View } from "./steps";
+
+export class Status {
+  readonly #state = element("state", HTMLParagraphElement);
+  readonly #problem = element("problem", HTMLParagraphElement);
+  readonly #badge = element("badge", HTMLElement);
+  readonly #retry = element("retry", HTMLButtonElement);
+  readonly #notice = element("notice", HTMLElement);
+
+  show(view: View, session: string | undefined): void {
+    const words = wordsFor(view);
+    const { dataset } = document.body;
+    if (dataset["state"] !== words.mark) dataset["state"] = words.mark;
+    if (dataset["session"] !== session) {
+      if (session === undefined) delete dataset["session"];
+      else dataset["session"] = session;
+    }
+    setText(this.#state, words.state);
+    setText(this.#problem, words.problem);
+    setText(this.#badge, words.badge);
+    this.#badge.hidden = words.badge === "";
+    this.#retry.hidden = !words.canRetry;
+  }
+
+  /** Something that this browser cannot do. It stays until the page is left. */
+  explain(text: string): void {
+    setText(this.#notice, text);
+    this.#notice.hidden = text === "";
+  }
+}

@@ -1,0 +1,66 @@
+/** What the session is told, what it asks for, and what the person sees of it. */
+import type { Counters } from "./liveness";
+import type {
+  Admission,
+  CameraId,
+  Candidate,
+  Description,
+  Notice,
+  RobotId,
+  ToServer,
+  ToViewer,
+  Watch,
+  WatchReply,
+} from "./protocol.gen";
+
+/** Numbers the peer connections of this page, so that a late word from a closed one is known as such. */
+export type ConnectionId = number;
+
+/** What this page was opened for; absent means what the server or the robot has by default. */
+export interface Target {
+  robot?: RobotId;
+  camera?: CameraId;
+}
+
+/** What a peer connection and its picture have to tell. */
+export type PeerInput =
+  | { type: "answer"; connection: ConnectionId; description: Description }
+  | { type: "candidate"; connection: ConnectionId; candidate: Candidate }
+  | { type: "peer"; connection: ConnectionId; state: RTCPeerConnectionState }
+  | { type: "sample"; connection: ConnectionId; counters: Counters }
+  | { type: "frame"; connection: ConnectionId };
+
+export type Input =
+  | PeerInput
+  | { type: "link"; up: boolean }
+  | { type: "turnedAway"; notice: Notice }
+  | { type: "reply"; ask: number; reply: WatchReply | undefined }
+  | { type: "message"; message: ToViewer }
+  | { type: "visible"; visible: boolean }
+  | { type: "target"; target: Target }
+  | { type: "online" }
+  | { type: "retry" }
+  | { type: "tick" };
+
+export type Output =
+  | { type: "watch"; ask: number; watch: Watch }
+  | { type: "send"; message: ToServer }
+  | { type: "admitted"; admission: Admission }
+  | {
+      type: "connect";
+      connection: ConnectionId;
+      admission: Admission;
+      description: Description;
+    }
+  | { type: "addCandidate"; connection: ConnectionId; candidate: Candidate }
+  | { type: "reattach" }
+  | { type: "close"; connection: ConnectionId };
+
+export type View =
+  | { kind: "connecting" }
+  | { kind: "live" }
+  | { kind: "stalled"; seconds: number }
+  | { kind: "reconnecting" }
+  | { kind: "waiting"; notice: Notice }
+  | { kind: "refused"; notice: Notice; final: boolean }
+  | { kind: "failed"; link: boolean };
