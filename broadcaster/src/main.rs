@@ -7,6 +7,9 @@ use broadcaster::{check_camera, config::Config, signalling::ServerUrl};
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
 
+/// As the command line's own errors: the same command can only fail again.
+const BAD_CONFIG: u8 = 2;
+
 /// Shows a robot's cameras to everyone who opens its link.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -61,13 +64,18 @@ impl Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
-        Some(Command::Check(options)) => options.load().and_then(|config| check(&config)),
-        None => match cli.options.load() {
-            Ok(config) => run(config).await,
-            Err(error) => Err(error),
-        },
+    let (options, checking) = match cli.command {
+        Some(Command::Check(options)) => (options, true),
+        None => (cli.options, false),
     };
+    let config = match options.load() {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("broadcaster: {error:#}");
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    let result = if checking { check(&config) } else { run(config).await };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

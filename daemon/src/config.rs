@@ -10,7 +10,7 @@ pub enum LoadError {
     #[error("it cannot be read")]
     Unreadable(#[source] io::Error),
     /// Names the line and the key, and which keys there are.
-    #[error("{0}")]
+    #[error(transparent)]
     Invalid(#[from] toml::de::Error),
 }
 

@@ -9,7 +9,7 @@ mod socket;
 
 use std::{future::poll_fn, task::Poll, time::Instant};
 
-use protocol::{CameraId, Register, RegisterReply, RobotId, ToRobot, ToServer};
+use protocol::{CameraId, Code, Register, RegisterReply, RobotId, ToRobot, ToServer};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
@@ -92,6 +92,10 @@ impl Fanout {
             }
             LinkEvent::Registered(RegisterReply::Refused { error }) => {
                 tracing::error!(code = %error.code, reason = error.message, "the server refused this robot");
+            }
+            // Candidates that cross a viewer's goodbye are answered so.
+            LinkEvent::Message(ToRobot::Notice { notice }) if notice.code == Code::Unauthorized => {
+                tracing::debug!(reason = notice.message, "notice from the server");
             }
             LinkEvent::Message(ToRobot::Notice { notice }) => {
                 tracing::warn!(code = %notice.code, reason = notice.message, "notice from the server");

@@ -1,0 +1,69 @@
+//! What is served over plain HTTP: the page, health, and the API; and the way to Socket.IO.
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::map_response,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::signalling::Enquiries;
+
+#[derive(Clone)]
+struct Shared {
+    rooms: Enquiries,
+    ending: CancellationToken,
+}
+
+/// All routes. The file that pages of the family load lies inside Socket.IO's own path, and is found before it.
+pub(crate) fn router(socket_io: MethodRouter, rooms: Enquiries, ending: CancellationToken) -> Router {
+    let socket_io = socket_io.layer(map_response(allow_any_origin));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readiness))
+        .route("/api/v1/robots", get(robots))
+        .with_state(Shared { rooms, ending })
+        .merge(page::routes())
+        .route("/socket.io/", socket_io.clone())
+        .route("/socket.io", socket_io)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here.\n") })
+        .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "Not with this method.\n") })
+        .layer(map_response(harden))
+}
+
+async fn readiness(State(shared): State<Shared>) -> Response {
+    if shared.ending.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn robots(State(shared): State<Shared>) -> Response {
+    match shared.rooms.live().await {
+        Some(robots) => ([(header::CACHE_CONTROL, "no-store")], Json(robots)).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+    }
+}
+
+/// In open mode the server trusts everyone, so that pages of the family may come from anywhere. Credentials are not
+/// allowed with it, and there are none.
+async fn allow_any_origin(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+async fn harden(mut response: Response) -> Response {
+    let headers: [(HeaderName, &str); 2] =
+        [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::REFERRER_POLICY, "no-referrer")];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,246 @@
+//! Who is live, and who may talk to whom.
+//!
+//! This is the server's pure core: it is told what each connection said and what time it is, and queues what is to be sent.
+//! It knows no sockets, tasks or clocks; `signalling` feeds it and carries out its outputs. Connections are named by
+//! [`PeerId`]; which of them is a robot and which a viewer is decided by the first `broadcaster` or `watcher` it says.
+//!
+//! Invariants: nothing is queued for a connection that has gone; a robot is only ever addressed about viewers that were
+//! introduced to that very connection of it, a viewer only by the robot that it was introduced to; a session belongs to one
+//! viewer at a time.
+
+mod notices;
+mod relay;
+mod robots;
+mod session;
+#[cfg(test)]
+mod tests;
+mod viewers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use protocol::{
+    IceServer, LiveRobot, Notice, PeerId, RegisterReply, RobotId, SessionId, ToRobot, ToServer, ToViewer, WatchReply,
+};
+
+use relay::{Letter, Payload};
+use robots::{Robot, Seen};
+use session::Session;
+use viewers::Viewer;
+
+/// What the operator decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The robot of those who name none.
+    pub(crate) default_robot: RobotId,
+    pub(crate) max_robots: usize,
+    /// Per robot.
+    pub(crate) max_viewers: usize,
+    /// How long a viewer whose connection broke may come back to its session.
+    pub(crate) session_grace: Duration,
+    /// Handed to robots and viewers as they are.
+    pub(crate) ice_servers: Vec<IceServer>,
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Connected(PeerId),
+    Said {
+        from: PeerId,
+        message: ToServer,
+        /// Whether the sender asked for an acknowledgement.
+        wants_reply: bool,
+    },
+    /// It said something that is no message of ours.
+    Malformed {
+        from: PeerId,
+        notice: Notice,
+    },
+    Disconnected {
+        peer: PeerId,
+        ending: Ending,
+    },
+    /// The server is going down.
+    Draining,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It said that it was leaving.
+    Goodbye,
+    /// Its transport broke: whoever was there may well be back in a moment.
+    Lost,
+}
+
+/// What is to be done outside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    ToViewer {
+        to: PeerId,
+        message: ToViewer,
+    },
+    ToRobot {
+        to: PeerId,
+        message: ToRobot,
+    },
+    /// Acknowledges the input that was handled last; queued at most once for each, and only if it wanted a reply.
+    Reply(Reply),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Watch(WatchReply),
+    Register(RegisterReply),
+}
+
+/// What a connection is.
+#[derive(Debug)]
+enum Role {
+    Undecided,
+    Robot(RobotId),
+    Viewer(Viewer),
+    /// Another connection has taken over what it was. It is announced nothing until it asks again.
+    Displaced,
+}
+
+/// Whether a connection uses what Panocast adds to the protocol of the family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Family,
+    Panocast,
+}
+
+impl Dialect {
+    /// A joining message without its object comes from a page of the family.
+    fn of<T>(object: Option<&T>) -> Self {
+        if object.is_some() { Self::Panocast } else { Self::Family }
+    }
+}
+
+/// Makes a session id that nobody can guess.
+pub(crate) type Mint = Box<dyn FnMut() -> SessionId + Send>;
+
+pub(crate) struct Rooms {
+    settings: Settings,
+    mint: Mint,
+    peers: BTreeMap<PeerId, Role>,
+    /// The live ones.
+    robots: BTreeMap<RobotId, Robot>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// When detached sessions end.
+    deadlines: BTreeSet<(Instant, SessionId)>,
+    seen: Seen,
+    out: VecDeque<Output>,
+}
+
+impl Rooms {
+    pub(crate) fn new(settings: Settings, mint: Mint) -> Self {
+        Self {
+            settings,
+            mint,
+            peers: BTreeMap::new(),
+            robots: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            seen: Seen::default(),
+            out: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Connected(peer) => {
+                self.peers.entry(peer).or_insert(Role::Undecided);
+            }
+            Input::Said { from, message, wants_reply } => self.said(&from, message, wants_reply),
+            Input::Malformed { from, notice } => self.notify(&from, notice),
+            Input::Disconnected { peer, ending } => self.disconnected(&peer, ending, now),
+            Input::Draining => {
+                let everyone: Vec<PeerId> = self.peers.keys().cloned().collect();
+                for peer in everyone {
+                    self.notify(&peer, notices::draining());
+                }
+            }
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.poll_timeout().is_some_and(|at| at <= now) {
+            let Some((_, session)) = self.deadlines.pop_first() else { return };
+            tracing::debug!("a lost viewer did not come back");
+            self.end_session(&session);
+        }
+    }
+
+    /// The live robots, by name.
+    pub(crate) fn live(&self) -> Vec<LiveRobot> {
+        let watching = |robot: &Robot| robot.introduced.keys().filter(|viewer| self.peers.contains_key(viewer)).count();
+        self.robots
+            .iter()
+            .map(|(id, robot)| LiveRobot {
+                robot: id.clone(),
+                cameras: robot.cameras.clone(),
+                viewers: watching(robot),
+            })
+            .collect()
+    }
+
+    fn said(&mut self, from: &PeerId, message: ToServer, wants_reply: bool) {
+        if !self.peers.contains_key(from) {
+            return;
+        }
+        match message {
+            ToServer::Broadcaster { register } => self.register(from, register, wants_reply),
+            ToServer::Watcher { watch } => self.watch(from, watch, wants_reply),
+            ToServer::Offer { to, description, about } => {
+                self.relay(from, Letter { to, about, payload: Payload::Offer(description) });
+            }
+            ToServer::Answer { to, description, about } => {
+                self.relay(from, Letter { to, about, payload: Payload::Answer(description) });
+            }
+            ToServer::Candidate { to, candidate, about } => {
+                self.relay(from, Letter { to, about, payload: Payload::Candidate(candidate) });
+            }
+            ToServer::Notice { to, notice } => {
+                self.relay(from, Letter { to, about: None, payload: Payload::Notice(notice) });
+            }
+        }
+    }
+
+    /// A second call for the same connection changes nothing: the shell may notice an end twice.
+    fn disconnected(&mut self, peer: &PeerId, ending: Ending, now: Instant) {
+        match self.peers.remove(peer) {
+            None | Some(Role::Undecided | Role::Displaced) => {}
+            Some(Role::Robot(robot)) => self.robot_left(&robot),
+            Some(Role::Viewer(viewer)) => self.viewer_left(peer, viewer, ending, now),
+        }
+    }
+
+    fn notify(&mut self, to: &PeerId, notice: Notice) {
+        match self.peers.get(to) {
+            None => {}
+            Some(Role::Robot(_)) => self.tell_robot(to, ToRobot::Notice { notice }),
+            Some(Role::Undecided | Role::Viewer(_) | Role::Displaced) => self.tell(to, ToViewer::Notice { notice }),
+        }
+    }
+
+    fn tell(&mut self, to: &PeerId, message: ToViewer) {
+        self.out.push_back(Output::ToViewer { to: to.clone(), message });
+    }
+
+    fn tell_robot(&mut self, to: &PeerId, message: ToRobot) {
+        self.out.push_back(Output::ToRobot { to: to.clone(), message });
+    }
+}

@@ -1,0 +1,128 @@
+//! Offers, answers, candidates and notices: who may send which to whom.
+
+use protocol::{
+    Candidate, Description, DescriptionKind, MAX_CANDIDATES, Notice, PeerId, RobotId, SessionId, SessionRef, ToRobot,
+    ToViewer,
+};
+
+use super::{Role, Rooms, notices, session::Session};
+
+/// Something that one connection wants another to have.
+pub(super) struct Letter {
+    pub(super) to: PeerId,
+    pub(super) about: Option<SessionRef>,
+    pub(super) payload: Payload,
+}
+
+pub(super) enum Payload {
+    Offer(Option<Description>),
+    Answer(Option<Description>),
+    Candidate(Option<Candidate>),
+    Notice(Notice),
+}
+
+impl Letter {
+    /// Whether it is about a session that has been replaced while it was on its way.
+    fn is_stale(&self, session: &SessionId) -> bool {
+        let stale = self.about.as_ref().is_some_and(|about| about.session != *session);
+        if stale {
+            tracing::debug!(to = %self.to, "message about a former session dropped");
+        }
+        stale
+    }
+}
+
+impl Rooms {
+    pub(super) fn relay(&mut self, from: &PeerId, letter: Letter) {
+        let outcome = match self.peers.get(from) {
+            None => Ok(()),
+            Some(Role::Undecided | Role::Displaced) => Err(notices::stranger(&letter.to)),
+            Some(Role::Robot(robot)) => self.relay_from_robot(from, &robot.clone(), letter),
+            Some(Role::Viewer(viewer)) => self.relay_from_viewer(from, &viewer.robot.clone(), letter),
+        };
+        if let Err(notice) = outcome {
+            tracing::debug!(%from, code = %notice.code, "message not relayed");
+            self.notify(from, notice);
+        }
+    }
+
+    fn relay_from_robot(&mut self, from: &PeerId, robot: &RobotId, letter: Letter) -> Result<(), Notice> {
+        let introduced = self.robots.get(robot).and_then(|robot| robot.introduced.get(&letter.to));
+        let session = introduced.cloned().ok_or_else(|| notices::stranger(&letter.to))?;
+        if letter.is_stale(&session) {
+            return Ok(());
+        }
+        let about = Some(SessionRef { session: session.clone() });
+        let message = match letter.payload {
+            Payload::Offer(offer) => {
+                let description = check_description(offer, DescriptionKind::Offer)?;
+                ToViewer::Offer { from: from.clone(), description, about }
+            }
+            Payload::Answer(_) => return Err(notices::malformed("A robot sends offers; it has nothing to answer.")),
+            Payload::Candidate(candidate) => {
+                let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
+                if !self.count(&session, |session| &mut session.robot_candidates)? {
+                    return Ok(());
+                }
+                ToViewer::Candidate { from: from.clone(), candidate, about }
+            }
+            Payload::Notice(notice) => ToViewer::Notice { notice },
+        };
+        // A viewer whose connection is lost keeps its place for a while; its robot need not know.
+        let is_there = matches!(self.peers.get(&letter.to),
+            Some(Role::Viewer(viewer)) if viewer.session.as_ref() == Some(&session));
+        if is_there {
+            tracing::debug!(%robot, viewer = %letter.to, event = message.event(), "relayed to viewer");
+            self.tell(&letter.to, message);
+        }
+        Ok(())
+    }
+
+    fn relay_from_viewer(&mut self, from: &PeerId, robot_id: &RobotId, letter: Letter) -> Result<(), Notice> {
+        let robot = self.robots.get(robot_id).filter(|robot| robot.peer == letter.to);
+        let introduced = robot.and_then(|robot| robot.introduced.get(from));
+        let session = introduced.cloned().ok_or_else(|| notices::stranger(&letter.to))?;
+        if letter.is_stale(&session) {
+            return Ok(());
+        }
+        let about = Some(SessionRef { session: session.clone() });
+        let message = match letter.payload {
+            Payload::Answer(answer) => {
+                let description = check_description(answer, DescriptionKind::Answer)?;
+                ToRobot::Answer { from: from.clone(), description, about }
+            }
+            Payload::Offer(_) => return Err(notices::malformed("A viewer answers; offers come from the robot.")),
+            Payload::Candidate(candidate) => {
+                let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
+                if !self.count(&session, |session| &mut session.viewer_candidates)? {
+                    return Ok(());
+                }
+                ToRobot::Candidate { from: from.clone(), candidate, about }
+            }
+            Payload::Notice(_) => return Err(notices::malformed("Notices come from the robot.")),
+        };
+        tracing::debug!(robot = %robot_id, viewer = %from, event = message.event(), "relayed to robot");
+        self.tell_robot(&letter.to, message);
+        Ok(())
+    }
+
+    /// Counts a candidate. The first one too many is an error, further ones are `false`: their sender has been told.
+    fn count(&mut self, id: &SessionId, counter: fn(&mut Session) -> &mut usize) -> Result<bool, Notice> {
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(false) };
+        let count = counter(session);
+        *count = count.saturating_add(1);
+        if *count == MAX_CANDIDATES + 1 {
+            return Err(notices::too_many_candidates());
+        }
+        Ok(*count <= MAX_CANDIDATES)
+    }
+}
+
+/// Pages send null when they do not wait for their own `setLocalDescription`.
+fn check_description(description: Option<Description>, kind: DescriptionKind) -> Result<Description, Notice> {
+    let description = description.ok_or_else(|| notices::malformed("The session description is null."))?;
+    if description.kind != kind {
+        return Err(notices::malformed("The description's type is not that of its event."));
+    }
+    Ok(description)
+}

@@ -1,0 +1,189 @@
+//! Robots come, announce themselves again, are replaced, and leave.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{
+    CameraId, CameraInfo, Notice, PeerId, Register, RegisterReply, Registration, RobotId, RobotRef, SessionId, ToRobot,
+    ToViewer, Video, Yes,
+};
+
+use super::{Dialect, Output, Reply, Role, Rooms, notices};
+
+/// More cameras than any robot has; each is shown to every visitor of the front page.
+const MAX_CAMERAS: usize = 32;
+
+/// How many names of robots are remembered to tell `robot_offline` from `unknown_robot`.
+const MAX_SEEN: usize = 10_000;
+
+/// A live robot.
+#[derive(Debug)]
+pub(super) struct Robot {
+    pub(super) peer: PeerId,
+    pub(super) dialect: Dialect,
+    /// At least one.
+    pub(super) cameras: Vec<CameraInfo>,
+    /// The viewers that this connection has been told of, and the latest session of each.
+    pub(super) introduced: BTreeMap<PeerId, SessionId>,
+    /// Sessions that the robot says are alive and that this server does not know: it has restarted meanwhile.
+    pub(super) named: BTreeSet<SessionId>,
+}
+
+/// Robots that have been here since the server started.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeSet<RobotId>);
+
+impl Seen {
+    pub(super) fn contains(&self, robot: &RobotId) -> bool {
+        self.0.contains(robot)
+    }
+
+    /// Beyond the limit names are not remembered: an open server takes any.
+    fn remember(&mut self, robot: &RobotId) {
+        if self.0.len() < MAX_SEEN {
+            self.0.insert(robot.clone());
+        }
+    }
+}
+
+impl Rooms {
+    pub(super) fn register(&mut self, from: &PeerId, register: Option<Register>, wants_reply: bool) {
+        let outcome = self.enlist(from, register);
+        if let Err(notice) = &outcome {
+            tracing::warn!(peer = %from, code = %notice.code, "robot refused");
+        }
+        match outcome {
+            Ok(registration) if wants_reply => {
+                self.out.push_back(Output::Reply(Reply::Register(RegisterReply::Registered(registration))));
+            }
+            Ok(_) => {}
+            Err(error) if wants_reply => {
+                self.out.push_back(Output::Reply(Reply::Register(RegisterReply::Refused { error })));
+            }
+            Err(error) => self.notify(from, error),
+        }
+    }
+
+    /// The robot's connection is gone, or has become something else. What its viewers receive may well go on.
+    pub(super) fn robot_left(&mut self, id: &RobotId) {
+        if self.robots.remove(id).is_none() {
+            return;
+        }
+        tracing::info!(robot = %id, "robot left");
+        let about = Some(RobotRef { robot: id.clone() });
+        for viewer in self.audience(id) {
+            self.tell(&viewer, ToViewer::BroadcasterLeft { about: about.clone() });
+        }
+    }
+
+    fn enlist(&mut self, from: &PeerId, register: Option<Register>) -> Result<Registration, Notice> {
+        let dialect = Dialect::of(register.as_ref());
+        let register = register.unwrap_or_default();
+        notices::check_version(register.version)?;
+        let id = register.robot.unwrap_or_else(|| self.settings.default_robot.clone());
+        let cameras = check_cameras(register.cameras)?;
+        self.check_room_for(from, &id)?;
+
+        match self.peers.insert(from.clone(), Role::Robot(id.clone())) {
+            Some(Role::Robot(former)) if former != id => self.robot_left(&former),
+            Some(Role::Viewer(viewer)) => {
+                if let Some(session) = viewer.session {
+                    self.end_session(&session);
+                }
+            }
+            None | Some(Role::Robot(_) | Role::Undecided | Role::Displaced) => {}
+        }
+        let introduced = match self.robots.remove(&id) {
+            Some(robot) if robot.peer == *from => robot.introduced,
+            Some(robot) => {
+                self.displace(robot.peer, &id);
+                BTreeMap::new()
+            }
+            None => BTreeMap::new(),
+        };
+        let alive = register.sessions.into_iter().take(self.settings.max_viewers).collect();
+        let named = self.reconcile(&id, &introduced, alive);
+
+        tracing::info!(robot = %id, cameras = cameras.len(), "robot registered");
+        self.seen.remember(&id);
+        self.robots.insert(id.clone(), Robot { peer: from.clone(), dialect, cameras, introduced, named });
+        self.announce(&id, from);
+        Ok(Registration { ok: Yes, robot: id, ice_servers: self.settings.ice_servers.clone() })
+    }
+
+    fn check_room_for(&self, from: &PeerId, id: &RobotId) -> Result<(), Notice> {
+        // A connection that changes its name gives the former one up.
+        let others = self.robots.values().filter(|robot| robot.peer != *from).count();
+        if !self.robots.contains_key(id) && others >= self.settings.max_robots {
+            return Err(notices::too_many_robots());
+        }
+        Ok(())
+    }
+
+    /// The newcomer wins: the link that it lost may look alive from here for another ping.
+    fn displace(&mut self, old: PeerId, id: &RobotId) {
+        tracing::warn!(robot = %id, former = %old, "robot replaced by another connection");
+        self.tell_robot(&old, ToRobot::Notice { notice: notices::robot_replaced(id) });
+        self.peers.insert(old, Role::Displaced);
+    }
+
+    /// Compares the sessions of a robot that registers (again) with those that it says are `alive`. Returns those of
+    /// them that nobody has heard of here.
+    fn reconcile(
+        &mut self,
+        id: &RobotId,
+        introduced: &BTreeMap<PeerId, SessionId>,
+        mut alive: BTreeSet<SessionId>,
+    ) -> BTreeSet<SessionId> {
+        let known: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.robot == *id)
+            .map(|(session, _)| session.clone())
+            .collect();
+        for session in known {
+            let resumable = alive.remove(&session);
+            let viewer_is_known = introduced.values().any(|other| *other == session);
+            if !resumable && !viewer_is_known {
+                self.forget_session(&session);
+            } else if let Some(session) = self.sessions.get_mut(&session) {
+                session.resumable = resumable;
+            }
+        }
+        // What is left may name another robot's session, which is not this one's to give.
+        alive.retain(|session| !self.sessions.contains_key(session));
+        alive
+    }
+
+    /// Everyone who waits for or watches the robot is to ask (again). Pages of the family connect and wait.
+    fn announce(&mut self, id: &RobotId, robot: &PeerId) {
+        let is_default = *id == self.settings.default_robot;
+        let waiting = self.peers.iter().filter(|(_, role)| is_default && matches!(role, Role::Undecided));
+        let mut audience: Vec<PeerId> = waiting.map(|(peer, _)| peer.clone()).collect();
+        audience.extend(self.audience(id));
+        let about = Some(RobotRef { robot: id.clone() });
+        for peer in audience.into_iter().filter(|peer| peer != robot) {
+            self.tell(&peer, ToViewer::Broadcaster { about: about.clone() });
+        }
+    }
+
+    /// The viewers that chose this robot, admitted or not.
+    fn audience(&self, id: &RobotId) -> Vec<PeerId> {
+        let chose = |role: &Role| matches!(role, Role::Viewer(viewer) if viewer.robot == *id);
+        self.peers.iter().filter(|(_, role)| chose(role)).map(|(peer, _)| peer.clone()).collect()
+    }
+}
+
+fn check_cameras(cameras: Vec<CameraInfo>) -> Result<Vec<CameraInfo>, Notice> {
+    if cameras.is_empty() {
+        let main = CameraId::try_from("main".to_owned()).expect("a valid id");
+        return Ok(vec![CameraInfo { id: main, title: None, video: Video::default() }]);
+    }
+    let names: BTreeSet<&CameraId> = cameras.iter().map(|camera| &camera.id).collect();
+    if names.len() < cameras.len() {
+        return Err(notices::malformed("broadcaster, argument register: two cameras have the same id"));
+    }
+    if cameras.len() > MAX_CAMERAS {
+        return Err(notices::malformed("broadcaster, argument register: a robot has at most 32 cameras"));
+    }
+    Ok(cameras)
+}

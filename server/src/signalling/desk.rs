@@ -1,0 +1,169 @@
+//! The one task that owns the rooms: feeds them what happened, and sends what they say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use protocol::{PeerId, ToServer};
+use serde::Serialize;
+use socketioxide::{
+    SendError, SocketError, SocketIo,
+    extract::{AckSender, SocketRef},
+    socket::Sid,
+};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    intake::{Event, peer_id},
+    wire::Arguments,
+};
+use crate::rooms::{Ending, Input, Output, Reply, Rooms};
+
+/// How often connections are checked that ended without anybody being told.
+const SWEEP: Duration = Duration::from_secs(10);
+
+pub(super) struct Desk {
+    rooms: Rooms,
+    io: SocketIo,
+    peers: BTreeMap<PeerId, Connection>,
+}
+
+struct Connection {
+    sid: Sid,
+    since: Instant,
+}
+
+impl Desk {
+    pub(super) fn new(rooms: Rooms, io: SocketIo) -> Self {
+        Self { rooms, io, peers: BTreeMap::new() }
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, cancel: CancellationToken) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let deadline = self.rooms.poll_timeout();
+            let due = tokio::time::sleep_until(deadline.map_or_else(Instant::now, Instant::from_std));
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                Some(event) = inbox.recv() => self.take(event),
+                () = due, if deadline.is_some() => {
+                    self.rooms.handle_timeout(Instant::now().into_std());
+                    self.flush(None);
+                }
+                _ = sweep.tick() => self.sweep(),
+            }
+        }
+        self.handle(Input::Draining);
+        let io = self.io.clone();
+        let mut closed = std::pin::pin!(io.close());
+        loop {
+            tokio::select! {
+                () = &mut closed => break,
+                Some(event) = inbox.recv() => self.take(event),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Joined(sid) => {
+                let peer = peer_id(sid);
+                self.peers.insert(peer.clone(), Connection { sid, since: Instant::now() });
+                self.handle(Input::Connected(peer));
+            }
+            Event::Said { from, message, ack, _backlog } => self.said(peer_id(from), message, ack),
+            Event::Left(sid, ending) => self.left(peer_id(sid), ending),
+            Event::Enquiry(answer) => {
+                // Whoever asked may have stopped waiting.
+                let _ = answer.send(self.rooms.live());
+            }
+        }
+    }
+
+    fn said(&mut self, from: PeerId, message: Result<ToServer, protocol::DecodeError>, ack: Option<AckSender>) {
+        let input = match message {
+            Ok(message) => Input::Said { from, message, wants_reply: ack.is_some() },
+            Err(error) => {
+                tracing::debug!(peer = %from, %error, "message refused");
+                Input::Malformed { from, notice: error.notice() }
+            }
+        };
+        self.rooms.handle(input, Instant::now().into_std());
+        self.flush(ack);
+    }
+
+    fn left(&mut self, peer: PeerId, ending: Ending) {
+        self.peers.remove(&peer);
+        self.handle(Input::Disconnected { peer, ending });
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.rooms.handle(input, Instant::now().into_std());
+        self.flush(None);
+    }
+
+    /// Sends all that the rooms have to say. `ack` belongs to the input that they were given last.
+    fn flush(&mut self, mut ack: Option<AckSender>) {
+        while let Some(output) = self.rooms.poll_output() {
+            match output {
+                Output::ToViewer { to, message } => self.send(to, message.event(), message.arguments()),
+                Output::ToRobot { to, message } => self.send(to, message.event(), message.arguments()),
+                Output::Reply(reply) => {
+                    let sent = match (ack.take(), reply) {
+                        (None, _) => Ok(()),
+                        (Some(ack), Reply::Watch(reply)) => ack.send(&reply),
+                        (Some(ack), Reply::Register(reply)) => ack.send(&reply),
+                    };
+                    if let Err(error) = sent {
+                        tracing::debug!(%error, "acknowledgement not sent");
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, to: PeerId, event: &'static str, arguments: impl Serialize) {
+        let Some(socket) = self.peers.get(&to).and_then(|connection| self.socket(connection.sid)) else { return };
+        let arguments = Arguments::of(arguments).expect("messages are plain JSON");
+        match socket.emit(event, &arguments) {
+            Ok(()) => {}
+            // It ends by itself, or is not quite connected yet and will ask.
+            Err(SendError::Socket(SocketError::Closed)) => tracing::debug!(peer = %to, event, "not sent: it is closed"),
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => self.drop_stalled(to, socket),
+            Err(SendError::Serialize(error)) => tracing::error!(%error, event, "message could not be encoded"),
+        }
+    }
+
+    /// A client that does not take what it is sent stops being anybody here. What this makes the rooms say is sent by the
+    /// `flush` that is under way.
+    fn drop_stalled(&mut self, peer: PeerId, socket: SocketRef) {
+        tracing::warn!(%peer, "connection dropped: it does not take what it is sent");
+        // Its outbox is full, so that this may fail; then its next ping finds no room either and ends it.
+        if let Err(error) = socket.disconnect() {
+            tracing::debug!(%peer, %error, "stalled connection left to its next ping");
+        }
+        self.peers.remove(&peer);
+        self.rooms.handle(Input::Disconnected { peer, ending: Ending::Lost }, Instant::now().into_std());
+    }
+
+    /// A connection that breaks while it is being greeted ends without a word.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let ghosts: Vec<PeerId> = self
+            .peers
+            .iter()
+            .filter(|(_, connection)| now.duration_since(connection.since) >= SWEEP)
+            .filter(|(_, connection)| !self.socket(connection.sid).is_some_and(|socket| socket.connected()))
+            .map(|(peer, _)| peer.clone())
+            .collect();
+        for peer in ghosts {
+            tracing::debug!(%peer, "connection ended unnoticed");
+            self.left(peer, Ending::Lost);
+        }
+    }
+
+    fn socket(&self, sid: Sid) -> Option<SocketRef> {
+        // No namespace is left when the server is ending.
+        self.io.of("/")?.get_socket(sid)
+    }
+}
