@@ -1,0 +1,67 @@
+# Two commands do what most people want: `make demo` and `make test`. Both install what is missing by themselves.
+
+# What the programs need to be built and to run, what the demo needs beyond that, and what the tests do.
+BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-ugly
+DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
+TEST_PACKAGES := chromium fonts-dejavu-core
+
+PORT ?= 8080
+NPM := npm --no-audit --no-fund --no-update-notifier
+INSTALL := scripts/install-packages.sh
+
+VIEWER_SOURCES := $(shell find web-viewer protocol/fixtures -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+.PHONY: demo
+demo: build-packages demo-packages viewer ## Show the synthetic 360° camera live in a browser
+	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked --bin server --bin broadcaster
+	@scripts/demo.sh target/release $(PORT)
+
+.PHONY: test
+test: build-packages test-packages viewer tests/browser/node_modules/.installed ## Run all tests
+	@echo "==> testing the page's modules"
+	cd web-viewer && $(NPM) test
+	@echo "==> building the binaries that the tests start"
+	cargo build --workspace --locked
+	@echo "==> testing the crates, and robot, server and viewers together"
+	cargo test --workspace --locked
+	@echo "==> testing the page in Chromium"
+	cd tests/browser && $(NPM) test
+
+.PHONY: lint
+lint: build-packages viewer tests/browser/node_modules/.installed ## Check format, types, lints, docs and licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cd web-viewer && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
+	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
+
+.PHONY: build
+build: build-packages viewer ## Build everything for development
+	cargo build --workspace --locked
+
+.PHONY: viewer
+viewer: web-viewer/dist/index.html ## Build the page that the server carries
+
+web-viewer/dist/index.html: web-viewer/node_modules/.installed $(VIEWER_SOURCES)
+	@echo "==> building the page"
+	cd web-viewer && $(NPM) run build
+	@touch $@
+
+%/node_modules/.installed: %/package-lock.json
+	@echo "==> installing npm packages for $*"
+	cd $* && $(NPM) ci
+	@touch $@
+
+.PHONY: build-packages demo-packages test-packages
+build-packages:
+	@$(INSTALL) $(BUILD_PACKAGES)
+demo-packages:
+	@$(INSTALL) $(DEMO_PACKAGES)
+test-packages:
+	@$(INSTALL) $(TEST_PACKAGES)

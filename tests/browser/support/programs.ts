@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+import { expect } from "@playwright/test";
+
+const folder = fileURLToPath(new URL("..", import.meta.url));
+const binaries = process.env["BINARIES"] ?? fileURLToPath(new URL("../../../target/debug", import.meta.url));
+
+/** One of the real programs, as a process of its own. */
+class Program {
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  constructor(name: string, args: string[]) {
+    this.#process = spawn(`${binaries}/${name}`, args, { stdio: ["ignore", "ignore", "inherit"] });
+    this.#ended = once(this.#process, "exit");
+  }
+
+  /** SIGKILL: nobody is told anything. */
+  async kill(): Promise<void> {
+    await this.end("SIGKILL");
+  }
+
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill(signal);
+      await this.#ended;
+    }
+  }
+}
+
+/** A server, and robots for it, on a port that nobody else has. */
+export class Programs {
+  readonly url: string;
+  readonly #port: number;
+  #server: Program | undefined;
+  readonly #robots: Program[] = [];
+
+  private constructor(port: number) {
+    this.#port = port;
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(): Promise<Programs> {
+    const programs = new Programs(await freePort());
+    await programs.startServer();
+    return programs;
+  }
+
+  async startServer(): Promise<void> {
+    this.#server = new Program("server", ["--listen", `127.0.0.1:${this.#port}`, "--log", "error"]);
+    await expect.poll(() => this.#answers("/readyz"), { message: "the server is ready" }).toBe(true);
+  }
+
+  async killServer(): Promise<void> {
+    await this.#server?.kill();
+  }
+
+  /** Starts a broadcaster and waits until viewers can see it. */
+  async startRobot(): Promise<Program> {
+    const robot = this.launchRobot();
+    await expect.poll(() => this.#live(), { message: "the robot is live" }).toContain("demo");
+    return robot;
+  }
+
+  /** Starts a broadcaster and waits for nothing. */
+  launchRobot(): Program {
+    const args = ["--config", `${folder}/broadcaster.toml`, "--server", this.url, "--log", "error"];
+    const robot = new Program("broadcaster", args);
+    this.#robots.push(robot);
+    return robot;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#robots.map((robot) => robot.end()));
+    await this.#server?.end();
+  }
+
+  async #answers(path: string): Promise<boolean> {
+    return fetch(this.url + path).then(
+      (response) => response.ok,
+      () => false,
+    );
+  }
+
+  async #live(): Promise<string[]> {
+    const response = await fetch(`${this.url}/api/v1/robots`);
+    const robots = (await response.json()) as { robot: string }[];
+    return robots.map(({ robot }) => robot);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("a TCP server has a port");
+  return address.port;
+}
