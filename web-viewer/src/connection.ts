@@ -18,6 +18,7 @@ export class Connection {
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   #early: Candidate[] | undefined = [];
+  #answered = false;
 
   constructor(iceServers: IceServer[], events: ConnectionEvents) {
     this.#events = events;
@@ -45,7 +46,10 @@ export class Connection {
       return;
     }
     const sdp = this.#peer.localDescription?.sdp;
-    if (sdp !== undefined && !this.#life.signal.aborted) this.#events.answer({ type: "answer", sdp });
+    if (sdp === undefined || this.#life.signal.aborted) return;
+    this.#events.answer({ type: "answer", sdp });
+    this.#answered = true;
+    if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
   }
 
   addCandidate(candidate: Candidate): void {
@@ -75,7 +79,9 @@ export class Connection {
     // A live view wants the newest frame, not an even rhythm. Audio would crackle.
     if (track.kind === "video" && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     this.#stream.addTrack(track);
-    this.#events.stream(this.#stream);
+    // Preparing to draw may take longer than all of the negotiation, so the answer leaves before; the handshakes that it
+    // sets off go on meanwhile.
+    if (this.#answered) this.#events.stream(this.#stream);
   }
 }
 

@@ -10,19 +10,26 @@ import { Renderer } from "./panorama/renderer";
 import type { Projection } from "./protocol.gen";
 import { bounded, lookFromQuery, type Look } from "./view";
 
+export interface PictureEvents {
+  /** A new frame is on the screen. */
+  frame(): void;
+  /** This browser cannot draw what surrounds: it is shown flat. */
+  flattened(): void;
+}
+
 export class Picture {
   readonly video = element("video", HTMLVideoElement);
   readonly canvas = element("panorama", HTMLCanvasElement);
   readonly #start = element("start", HTMLButtonElement);
   readonly #mute = element("mute", HTMLButtonElement);
-  readonly #onFrame: () => void;
+  readonly #events: PictureEvents;
   readonly #life = new AbortController();
   #look = lookFromQuery(location.search);
   #surround: Surround | undefined;
   #renderer: Renderer | undefined;
 
-  constructor(onFrame: () => void) {
-    this.#onFrame = onFrame;
+  constructor(events: PictureEvents) {
+    this.#events = events;
     const { signal } = this.#life;
     this.#start.addEventListener("click", () => this.#play(), { signal });
     this.video.muted = true;
@@ -30,7 +37,7 @@ export class Picture {
     this.look = this.#look;
   }
 
-  /** Whether `onFrame` tells of frames; otherwise only the statistics know. */
+  /** Whether the video itself tells of frames; otherwise only the statistics know. */
   get seesFrames(): boolean {
     return "requestVideoFrameCallback" in this.video && !document.hidden;
   }
@@ -41,7 +48,7 @@ export class Picture {
   }
 
   get surrounds(): boolean {
-    return this.#renderer !== undefined;
+    return this.#surround !== undefined;
   }
 
   get look(): Look {
@@ -57,21 +64,15 @@ export class Picture {
     this.#renderer?.look(this.#look);
   }
 
-  /** Returns whether this browser can show the projection as it is meant. */
-  project(projection: Projection): boolean {
+  /** How the next frame is to be shown. */
+  project(projection: Projection): void {
     const surround = surroundOf(projection);
     if (surround !== this.#surround) {
       this.#renderer?.close();
-      this.#renderer = surround && Renderer.create(this.canvas, this.video, surround);
-      this.#renderer?.look(this.#look);
+      this.#renderer = undefined;
       this.#surround = surround;
     }
-    this.canvas.hidden = !this.surrounds;
-    // What the canvas shows need not be said twice, nor reached by Tab.
-    this.video.ariaHidden = this.surrounds ? "true" : null;
-    this.video.tabIndex = this.surrounds ? -1 : 0;
-    document.body.dataset["projection"] = this.surrounds ? projection.kind : "flat";
-    return surround === undefined || this.surrounds;
+    this.#cover(projection.kind);
   }
 
   attach(stream: MediaStream): void {
@@ -92,6 +93,28 @@ export class Picture {
     this.video.srcObject = null;
   }
 
+  /** What the canvas shows, or is about to, need not be said twice, nor reached by Tab. */
+  #cover(kind: Projection["kind"]): void {
+    this.canvas.hidden = !this.surrounds;
+    this.video.ariaHidden = this.surrounds ? "true" : null;
+    this.video.tabIndex = this.surrounds ? -1 : 0;
+    document.body.dataset["projection"] = this.surrounds ? kind : "flat";
+  }
+
+  /**
+   * Gets ready to draw, once there is something to draw: the first WebGL context of a browser may take half a second, in
+   * which nothing else here could happen.
+   */
+  #prepare(): void {
+    if (!this.#surround || this.#renderer) return;
+    this.#renderer = Renderer.create(this.canvas, this.video, this.#surround);
+    this.#renderer?.look(this.#look);
+    if (this.#renderer) return;
+    this.#surround = undefined;
+    this.#cover("flat");
+    this.#events.flattened();
+  }
+
   #play(): void {
     this.video.play().then(
       () => {
@@ -108,8 +131,9 @@ export class Picture {
     if (this.#life.signal.aborted || !("requestVideoFrameCallback" in this.video)) return;
     this.video.requestVideoFrameCallback(() => {
       this.#nextFrame();
+      this.#events.frame();
+      this.#prepare();
       this.#renderer?.frame();
-      this.#onFrame();
     });
   }
 }

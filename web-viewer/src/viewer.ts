@@ -21,7 +21,10 @@ export class Viewer {
   readonly #route: Exclude<Route, { page: "home" }>;
   readonly #session: Session;
   readonly #signalling: Signalling;
-  readonly #picture = new Picture(() => this.#tell({ type: "frame", connection: this.#attached }));
+  readonly #picture = new Picture({
+    frame: () => this.#tell({ type: "frame", connection: this.#attached }),
+    flattened: () => this.#status.explain("This browser has no WebGL: the 360° picture is shown flat."),
+  });
   readonly #controls: Controls;
   readonly #cameras: Cameras;
   readonly #status = new Status();
@@ -130,8 +133,8 @@ export class Viewer {
   #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined): void {
     if (!stream) return;
     this.#attached = connection;
-    const asMeant = this.#picture.project(admission.video.projection);
-    this.#status.explain(asMeant ? "" : "This browser has no WebGL: the 360° picture is shown flat.");
+    this.#status.explain("");
+    this.#picture.project(admission.video.projection);
     this.#picture.attach(stream);
   }
 
