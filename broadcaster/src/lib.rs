@@ -61,7 +61,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
         Some(camera) = cameras.join_next() => camera.context("a camera's task panicked").flatten(),
         Some(task) = tasks.join_next() => task.context("a task panicked").and_then(|()| anyhow::bail!("a task ended early")),
     };
-    // The fan-out says goodbye through the link, the link hangs up, the cameras stop.
+    // The fan-out says goodbye through the link, the link hangs up when that is said, the cameras stop.
     tasks_cancel.cancel();
     drain(&mut tasks, 1).await;
     link_cancel.cancel();

@@ -28,27 +28,34 @@ test("a robot that was killed and started again is seen again without a reload",
   await expect(page.locator("body")).toHaveAttribute("data-untouched", "");
 });
 
-test("a server that was killed and started again stops no picture and lets viewers in", async ({ page, context }) => {
+test("a server that was killed and started again stops no picture and lets viewers in", async ({ page, browser }) => {
   await programs.startRobot();
   await recordFrames(page);
   await page.goto(`${programs.url}/watch/demo`);
   await expect(page.locator("body")).toHaveAttribute("data-state", "live");
   const session = await page.locator("body").getAttribute("data-session");
+  await page.evaluate(() => {
+    window.recorded.longestGap = 0;
+  });
 
   await programs.killServer();
   const before = (await frames(page)).count;
   await expect.poll(async () => (await frames(page)).count).toBeGreaterThan(before + 60);
   await programs.startServer();
+  // The page is back on its link when the server counts it as a viewer again.
+  await expect.poll(() => programs.viewers()).toBe(1);
+  const { count, longestGap } = await frames(page);
+  await expect.poll(async () => (await frames(page)).count).toBeGreaterThan(count + 60);
+  console.log(`server killed and started again: longest pause of the picture ${longestGap.toFixed(0)} ms`);
+  expect(longestGap).toBeLessThan(2000);
+  expect(await page.locator("body").getAttribute("data-session")).toBe(session);
 
-  const second = await context.newPage();
+  // A window of its own, since a tab that is covered is drawn once a second.
+  const second = await browser.newPage();
   await recordFrames(second);
   await second.goto(`${programs.url}/watch/demo`);
   await expect.poll(async () => (await frames(second)).count).toBeGreaterThan(30);
-  const after = await frames(page);
-  await expect.poll(async () => (await frames(page)).count).toBeGreaterThan(after.count + 60);
-  console.log(`server killed and started again: longest pause of the picture ${after.longestGap.toFixed(0)} ms`);
-  expect(after.longestGap).toBeLessThan(3000);
-  expect(await page.locator("body").getAttribute("data-session")).toBe(session);
+  await second.close();
 });
 
 test("the page says why there is no picture", async ({ page }) => {

@@ -1,7 +1,8 @@
 //! The real binaries as processes of their own, to kill and to measure.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, BufRead, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -32,6 +33,27 @@ impl Process {
             .spawn()
             .with_context(|| format!("start {}; `make build` makes it", path.display()))?;
         Ok(Self(child))
+    }
+
+    /// Starts a binary on a machine of its own that has no network at all, not even a loopback.
+    ///
+    /// Returns when it has logged `until`.
+    pub fn start_without_network(name: &str, arguments: &[&str], until: &str) -> anyhow::Result<Self> {
+        let mut child = Command::new("unshare")
+            .args(["--net", "--map-root-user"])
+            .arg(binary(name)?)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("start unshare, which is part of util-linux")?;
+        let log = child.stderr.take().context("its log is piped")?;
+        let process = Self(child);
+        let mut lines = BufReader::new(log).lines();
+        let reached = lines.any(|line| line.is_ok_and(|line| line.contains(until)));
+        anyhow::ensure!(reached, "{name} ended without having logged {until:?}");
+        Ok(process)
     }
 
     pub fn server(port: u16) -> anyhow::Result<Self> {

@@ -179,7 +179,7 @@ impl Watching {
 
     /// One connection's life. Ends well when told to leave.
     async fn watch(&mut self, mut link: Connection, leave: &CancellationToken) -> Result<(), ViewerError> {
-        let mut asked = self.ask(&mut link).await?;
+        let mut asked = Some(self.ask(&mut link).await?);
         loop {
             tokio::select! {
                 () = leave.cancelled() => {
@@ -187,9 +187,15 @@ impl Watching {
                     return Ok(());
                 }
                 incoming = link.next() => match incoming? {
-                    Incoming::Ack(id, json) => if id == asked { self.handle_reply(&json) },
+                    Incoming::Ack(id, json) => if asked == Some(id) {
+                        asked = None;
+                        self.handle_reply(&json);
+                    },
                     Incoming::Event(json) => match ToViewer::decode(&json) {
-                        Ok(ToViewer::Broadcaster { .. }) => asked = self.ask(&mut link).await?,
+                        // The reply to an open question comes after this announcement, and so knows of the robot.
+                        Ok(ToViewer::Broadcaster { .. }) => if asked.is_none() {
+                            asked = Some(self.ask(&mut link).await?);
+                        },
                         Ok(message) => self.handle_message(message, &mut link).await?,
                         Err(error) => tracing::warn!(%error, "event not understood"),
                     },

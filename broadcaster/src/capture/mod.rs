@@ -74,8 +74,8 @@ pub(crate) async fn run(
         }
     };
     drop(messages);
-    // A state change blocks for as long as the camera's driver likes.
-    if let Err(error) = tokio::task::spawn_blocking(move || pipeline.stop()).await {
+    // Stopping blocks, which this thread must not.
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
         tracing::error!(%error, "stopping the pipeline panicked");
     }
     ended

@@ -43,8 +43,11 @@ impl Pipeline {
             tracing::debug!("the encoder took no keyframe request");
         }
     }
+}
 
-    pub(super) fn stop(&mut self) {
+impl Drop for Pipeline {
+    /// Blocks for as long as the camera's driver likes.
+    fn drop(&mut self) {
         if let Err(error) = self.pipeline.set_state(gst::State::Null) {
             tracing::warn!(%error, "the pipeline did not stop");
         }

@@ -20,6 +20,11 @@ impl Backoff {
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
 
+    /// Whether nothing has failed since the last success.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.failures == 0
+    }
+
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -34,7 +39,9 @@ mod tests {
         let mut backoff = Backoff::default();
         let waits: Vec<u128> = (0..7).map(|_| backoff.next(1.0).as_millis()).collect();
         assert_eq!(waits, [250, 500, 1000, 2000, 4000, 4000, 4000]);
+        assert!(!backoff.is_fresh());
         backoff.reset();
+        assert!(backoff.is_fresh());
         assert_eq!(backoff.next(0.0).as_millis(), 125);
     }
 }

@@ -19,6 +19,9 @@ use super::ServerUrl;
 /// A server that has not let us in by then is as good as absent.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
 
+/// Nobody waits for a goodbye that does not get through.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
 /// The largest thing a server has to say is a session description.
 const MAX_MESSAGE: usize = 128 * 1024;
 
@@ -112,7 +115,7 @@ impl Connection {
     /// Says something.
     pub async fn emit(&mut self, message: &ToServer) -> Result<(), ConnectionError> {
         let json = serde_json::to_string(message).expect("messages are plain data");
-        Ok(self.socket.send(Message::text(format!("42{json}"))).await?)
+        self.write(format!("42{json}")).await
     }
 
     /// Says something and wants an answer, which comes as [`Incoming::Ack`].
@@ -120,20 +123,20 @@ impl Connection {
         let json = serde_json::to_string(message).expect("messages are plain data");
         let id = AckId(self.next_ack);
         self.next_ack += 1;
-        self.socket.send(Message::text(format!("42{}{json}", id.0))).await?;
+        self.write(format!("42{}{json}", id.0)).await?;
         Ok(id)
     }
 
     /// Sends a text as it is. For tests that say what no decent client says.
     pub async fn send_raw(&mut self, text: String) -> Result<(), ConnectionError> {
-        Ok(self.socket.send(Message::text(text)).await?)
+        self.write(text).await
     }
 
     /// The next thing that the server says. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Result<Incoming, ConnectionError> {
         loop {
             if self.pong_due {
-                self.socket.send(Message::text("3")).await?;
+                self.write("3".to_owned()).await?;
                 self.pong_due = false;
             }
             let text = self.receive().await?;
@@ -149,9 +152,18 @@ impl Connection {
 
     /// Leaves in the way that tells the server so.
     pub async fn close(mut self) {
+        let goodbye = async {
+            self.write("41".to_owned()).await?;
+            Ok::<_, ConnectionError>(self.socket.close(None).await?)
+        };
         // The line may be gone already, and then there is nobody to tell.
-        let _ = self.socket.send(Message::text("41")).await;
-        let _ = self.socket.close(None).await;
+        let _ = tokio::time::timeout(GOODBYE_WITHIN, goodbye).await;
+    }
+
+    /// A line that takes nothing for as long as a ping may be late is as dead as one that says nothing.
+    async fn write(&mut self, text: String) -> Result<(), ConnectionError> {
+        let sent = tokio::time::timeout(self.heartbeat, self.socket.send(Message::text(text)));
+        Ok(sent.await.map_err(|_| ConnectionError::Silent(self.heartbeat))??)
     }
 
     async fn receive(&mut self) -> Result<String, ConnectionError> {

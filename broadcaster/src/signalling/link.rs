@@ -45,7 +45,7 @@ impl From<ConnectionError> for LinkError {
 }
 
 impl Link {
-    /// Connects, relays, and connects again, until cancelled.
+    /// Connects, relays, and connects again, until the robot drops its ends of the channels; `cancel` ends the waiting.
     pub async fn run(mut self, cancel: CancellationToken) {
         let mut backoff = Backoff::default();
         loop {
@@ -64,9 +64,16 @@ impl Link {
                     REPLACED_WAIT
                 }
                 LinkError::Connection(error) => {
-                    let wait = backoff.next(rand::random());
-                    tracing::warn!(error = &error as &dyn std::error::Error, server = %self.server, ?wait, "no link to the server");
-                    wait
+                    if backoff.is_fresh() {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            server = %self.server,
+                            "no link to the server; trying on"
+                        );
+                    } else {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "still no link to the server");
+                    }
+                    backoff.next(rand::random())
                 }
             };
             tokio::select! {
@@ -84,8 +91,8 @@ impl Link {
         // What was meant for the former connection means nothing on this one.
         while self.outgoing.try_recv().is_ok() {}
         self.tell(LinkEvent::Up).await?;
-        let error = self.relay(&mut connection, cancel).await;
-        if matches!(error, Err(LinkError::Cancelled)) {
+        let error = self.relay(&mut connection).await;
+        if matches!(error, Err(LinkError::Orphaned)) {
             connection.close().await;
         } else {
             self.tell(LinkEvent::Down).await?;
@@ -93,15 +100,11 @@ impl Link {
         error
     }
 
-    async fn relay(
-        &mut self,
-        connection: &mut Connection,
-        cancel: &CancellationToken,
-    ) -> Result<std::convert::Infallible, LinkError> {
+    /// Ends with the line, or when the robot has gone and its last message has left.
+    async fn relay(&mut self, connection: &mut Connection) -> Result<std::convert::Infallible, LinkError> {
         let mut registration: Option<AckId> = None;
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return Err(LinkError::Cancelled),
                 message = self.outgoing.recv() => match message {
                     Some(message @ ToServer::Broadcaster { .. }) => registration = Some(connection.ask(&message).await?),
                     Some(message) => connection.emit(&message).await?,

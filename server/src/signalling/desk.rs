@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use protocol::{PeerId, ToServer};
+use protocol::PeerId;
 use serde::Serialize;
 use socketioxide::{
     SendError, SocketError, SocketIo,
@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    intake::{Event, peer_id},
+    intake::{Event, Said, peer_id},
     wire::Arguments,
 };
 use crate::rooms::{Ending, Input, Output, Reply, Rooms};
@@ -30,6 +30,15 @@ pub(super) struct Desk {
 struct Connection {
     sid: Sid,
     since: Instant,
+    stage: Stage,
+}
+
+/// socketioxide lets a client in a moment before it lets us speak to it; what we said in between would be lost. So the rooms
+/// learn of a connection only when it can be answered.
+enum Stage {
+    /// What it has said already.
+    Greeting(Vec<Said>),
+    Open,
 }
 
 impl Desk {
@@ -67,11 +76,18 @@ impl Desk {
     fn take(&mut self, event: Event) {
         match event {
             Event::Joined(sid) => {
-                let peer = peer_id(sid);
-                self.peers.insert(peer.clone(), Connection { sid, since: Instant::now() });
-                self.handle(Input::Connected(peer));
+                let stage = Stage::Greeting(Vec::new());
+                self.peers.insert(peer_id(sid), Connection { sid, since: Instant::now(), stage });
             }
-            Event::Said { from, message, ack, _backlog } => self.said(peer_id(from), message, ack),
+            Event::Greeted(sid) => self.greeted(peer_id(sid)),
+            Event::Said(said) => {
+                let from = peer_id(said.from);
+                match self.peers.get_mut(&from).map(|connection| &mut connection.stage) {
+                    Some(Stage::Greeting(waiting)) => waiting.push(said),
+                    Some(Stage::Open) => self.said(from, said),
+                    None => {}
+                }
+            }
             Event::Left(sid, ending) => self.left(peer_id(sid), ending),
             Event::Enquiry(answer) => {
                 // Whoever asked may have stopped waiting.
@@ -80,7 +96,18 @@ impl Desk {
         }
     }
 
-    fn said(&mut self, from: PeerId, message: Result<ToServer, protocol::DecodeError>, ack: Option<AckSender>) {
+    fn greeted(&mut self, peer: PeerId) {
+        let Some(connection) = self.peers.get_mut(&peer) else { return };
+        let stage = std::mem::replace(&mut connection.stage, Stage::Open);
+        self.handle(Input::Connected(peer.clone()));
+        if let Stage::Greeting(waiting) = stage {
+            for said in waiting {
+                self.said(peer.clone(), said);
+            }
+        }
+    }
+
+    fn said(&mut self, from: PeerId, Said { message, ack, .. }: Said) {
         let input = match message {
             Ok(message) => Input::Said { from, message, wants_reply: ack.is_some() },
             Err(error) => {
@@ -127,7 +154,6 @@ impl Desk {
         let arguments = Arguments::of(arguments).expect("messages are plain JSON");
         match socket.emit(event, &arguments) {
             Ok(()) => {}
-            // It ends by itself, or is not quite connected yet and will ask.
             Err(SendError::Socket(SocketError::Closed)) => tracing::debug!(peer = %to, event, "not sent: it is closed"),
             Err(SendError::Socket(SocketError::InternalChannelFull)) => self.drop_stalled(to, socket),
             Err(SendError::Serialize(error)) => tracing::error!(%error, event, "message could not be encoded"),

@@ -26,17 +26,22 @@ const MIN_COST: usize = 512;
 
 /// What the desk is told.
 pub(super) enum Event {
+    /// A connection begins; it may speak from now on.
     Joined(Sid),
-    Said {
-        from: Sid,
-        message: Result<ToServer, DecodeError>,
-        /// Present when the sender asked for an acknowledgement.
-        ack: Option<AckSender>,
-        /// Its share of the connection's backlog, free when the desk is done with it.
-        _backlog: OwnedSemaphorePermit,
-    },
+    /// It can be spoken to from now on.
+    Greeted(Sid),
+    Said(Said),
     Left(Sid, Ending),
     Enquiry(oneshot::Sender<Vec<LiveRobot>>),
+}
+
+pub(super) struct Said {
+    pub(super) from: Sid,
+    pub(super) message: Result<ToServer, DecodeError>,
+    /// Present when the sender asked for an acknowledgement.
+    pub(super) ack: Option<AckSender>,
+    /// Its share of the connection's backlog, free when the desk is done with it.
+    _backlog: OwnedSemaphorePermit,
 }
 
 /// Socket.IO ids are URL-safe base64, so they are peer ids as they are.
@@ -97,6 +102,12 @@ impl Intake {
     }
 }
 
+/// Tells the desk that a connection can be spoken to.
+pub(super) async fn greeted(events: mpsc::Sender<Event>, socket: SocketRef) {
+    // A desk that is gone has nothing to say.
+    let _ = events.send(Event::Greeted(socket.id)).await;
+}
+
 /// Takes every event of one connection, whatever its name: unknown ones are to be answered, too.
 struct Listener {
     events: mpsc::Sender<Event>,
@@ -116,7 +127,8 @@ impl MessageHandler<LocalAdapter, InReadLoop> for Listener {
         let ack = ack_id.map(|_| acknowledge);
         let cost = u32::try_from(length.max(MIN_COST)).unwrap_or(u32::MAX);
         let queued = Arc::clone(&self.backlog).try_acquire_many_owned(cost).is_ok_and(|backlog| {
-            self.events.try_send(Event::Said { from: socket.id, message, ack, _backlog: backlog }).is_ok()
+            let said = Said { from: socket.id, message, ack, _backlog: backlog };
+            self.events.try_send(Event::Said(said)).is_ok()
         });
         if !queued && socket.connected() {
             tracing::warn!(peer = %socket.id, "connection dropped: it says more than can be handled");

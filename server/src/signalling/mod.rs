@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::routing::{MethodRouter, any_service};
 use protocol::{LiveRobot, SessionId};
-use socketioxide::{ParserConfig, SocketIo, handler::ConnectHandler};
+use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -70,7 +70,9 @@ pub(crate) fn start(config: &Config, tasks: &mut JoinSet<()>, cancel: Cancellati
     let (events, inbox) = mpsc::channel(INBOX);
     let intake = Intake::new(events.clone(), config.limits.max_connections.get(), cancel.clone());
     // Whatever a connection needs is set up before it is told that it is connected: it may speak right afterwards.
-    io.ns("/", (async || {}).with(move |socket| intake.clone().greet(socket)));
+    let desk = events.clone();
+    let greeted = move |socket: SocketRef| intake::greeted(desk.clone(), socket);
+    io.ns("/", greeted.with(move |socket| intake.clone().greet(socket)));
     let settings = Settings {
         default_robot: config.default_robot.clone(),
         max_robots: config.limits.max_robots.get(),

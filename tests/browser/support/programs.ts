@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 
 import { expect } from "@playwright/test";
 
+import type { LiveRobot } from "../../../web-viewer/src/protocol.gen.ts";
+
 const folder = fileURLToPath(new URL("..", import.meta.url));
 const binaries = process.env["BINARIES"] ?? fileURLToPath(new URL("../../../target/debug", import.meta.url));
 
@@ -36,7 +38,7 @@ export class Programs {
   readonly url: string;
   readonly #port: number;
   #server: Program | undefined;
-  readonly #robots: Program[] = [];
+  readonly #broadcasters: Program[] = [];
 
   private constructor(port: number) {
     this.#port = port;
@@ -69,12 +71,12 @@ export class Programs {
   launchRobot(): Program {
     const args = ["--config", `${folder}/broadcaster.toml`, "--server", this.url, "--log", "error"];
     const robot = new Program("broadcaster", args);
-    this.#robots.push(robot);
+    this.#broadcasters.push(robot);
     return robot;
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#robots.map((robot) => robot.end()));
+    await Promise.all(this.#broadcasters.map((robot) => robot.end()));
     await this.#server?.end();
   }
 
@@ -85,10 +87,20 @@ export class Programs {
     );
   }
 
+  /** How many watch the default robot, as far as the server knows. */
+  async viewers(): Promise<number> {
+    const robots = await this.#robots();
+    return robots.find(({ robot }) => robot === "demo")?.viewers ?? 0;
+  }
+
   async #live(): Promise<string[]> {
-    const response = await fetch(`${this.url}/api/v1/robots`);
-    const robots = (await response.json()) as { robot: string }[];
+    const robots = await this.#robots();
     return robots.map(({ robot }) => robot);
+  }
+
+  async #robots(): Promise<LiveRobot[]> {
+    const response = await fetch(`${this.url}/api/v1/robots`);
+    return (await response.json()) as LiveRobot[];
   }
 }
 
