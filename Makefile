@@ -10,6 +10,9 @@ PORT ?= 8080
 NPM := npm --no-audit --no-fund --no-update-notifier
 INSTALL := scripts/install-packages.sh
 
+DENY_VERSION := 0.20.2
+DENY := target/tools/bin/cargo-deny
+
 VIEWER_SOURCES := $(shell find web-viewer protocol/fixtures -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .PHONY: help
@@ -34,10 +37,11 @@ test: build-packages test-packages viewer tests/browser/node_modules/.installed 
 	cd tests/browser && $(NPM) test
 
 .PHONY: lint
-lint: build-packages viewer tests/browser/node_modules/.installed ## Check format, types, lints, docs and licences
+lint: build-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	$(DENY) --log-level warn check bans licenses sources
 	cd web-viewer && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 
@@ -57,6 +61,10 @@ web-viewer/dist/index.html: web-viewer/node_modules/.installed $(VIEWER_SOURCES)
 	@echo "==> installing npm packages for $*"
 	cd $* && $(NPM) ci
 	@touch $@
+
+$(DENY):
+	@echo "==> building cargo-deny $(DENY_VERSION)"
+	cargo install --quiet --locked --version $(DENY_VERSION) --root target/tools cargo-deny
 
 .PHONY: build-packages demo-packages test-packages
 build-packages:

@@ -1,6 +1,6 @@
 //! The broadcaster: captures a robot's cameras, encodes each once, and sends to every viewer.
 //!
-//! A frame's way: [`capture`] (GStreamer) → [`media`] (packets, made once) → `fanout` (one task, one UDP port) → `session`
+//! A frame's way: `capture` (GStreamer) → `media` (packets, made once) → `fanout` (one task, one UDP port) → `session`
 //! (one per viewer). [`signalling`] is the line to the server, through which viewers come and go. [`run`] owns all tasks.
 
 mod capture;

@@ -31,21 +31,24 @@ fn viewers_may_come_before_the_robot_and_after_it_any_number_of_times() -> anyho
 #[test]
 fn twenty_viewers_at_once_all_get_video_and_lose_nothing() -> anyhow::Result<()> {
     leaving_nothing(async {
-        let world = World::start().await?;
-        let robot = world.robot("demo");
-        let mut viewers: Vec<Viewer> = (0..20).map(|_| world.viewer("demo")).collect();
-        for viewer in &mut viewers {
-            viewer.until(PATIENCE, |reception| reception.frames >= 60).await?;
-        }
-        let mut keyframes = Vec::new();
+        let port = free_port()?;
+        let url = format!("http://127.0.0.1:{port}").parse()?;
+        let _server = Process::server(port)?;
+        let _broadcaster = Process::broadcaster(&url)?;
+        let mut first = Viewer::join(tests::Options { server: url.clone(), robot: None, camera: None });
+        first.until(PATIENCE, |reception| reception.frames >= 5).await?;
+
+        let lines = Process::run("loadgen", &["--server", &url.to_string(), "-n", "20", "--seconds", "6"]).await?;
+        let (summary, viewers) = lines.split_last().expect("a line for each viewer, and one for all");
+        assert_eq!(viewers.len(), 20);
         for viewer in viewers {
-            let reception = viewer.leave().await?;
-            assert_eq!(reception.missed, 0, "{reception:?}");
-            assert!(reception.first_frame.is_some() && reception.notices.is_empty(), "{reception:?}");
-            keyframes.push(reception.keyframes);
+            assert_eq!((&viewer["missed"], &viewer["offers"]), (&0.into(), &1.into()), "{viewer}");
+            assert!(viewer["first_frame"].is_number() && viewer["notices"] == serde_json::json!([]), "{viewer}");
         }
-        robot.stop().await?;
-        world.stop().await
+        assert_eq!((&summary["with_video"], &summary["missed"]), (&20.into(), &0.into()), "{summary}");
+        let reception = first.leave().await?;
+        assert_eq!((reception.offers, reception.missed), (1, 0), "who was there first noticed nothing: {reception:?}");
+        Ok(())
     })
 }
 

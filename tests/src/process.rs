@@ -35,6 +35,14 @@ impl Process {
         Ok(Self(child))
     }
 
+    /// Runs a binary to its end and returns what it printed, a JSON value a line.
+    pub async fn run(name: &str, arguments: &[&str]) -> anyhow::Result<Vec<serde_json::Value>> {
+        let output = tokio::process::Command::new(binary(name)?).args(arguments).kill_on_drop(true).output().await?;
+        let lines = std::str::from_utf8(&output.stdout)?.lines().map(serde_json::from_str);
+        anyhow::ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(lines.collect::<Result<_, _>>()?)
+    }
+
     /// Starts a binary on a machine of its own that has no network at all, not even a loopback.
     ///
     /// Returns when it has logged `until`.

@@ -5,7 +5,8 @@
  * decode only what is in sight.
  */
 import { element } from "./dom";
-import { surroundOf, type Surround } from "./panorama/projection";
+import { surroundOf } from "./panorama/projection";
+import type { Surround } from "./panorama/surround";
 import { Renderer } from "./panorama/renderer";
 import type { Projection } from "./protocol.gen";
 import { bounded, lookFromQuery, type Look } from "./view";

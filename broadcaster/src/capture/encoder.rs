@@ -3,7 +3,7 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::{CaptureError, pipeline::make};
+use super::{CaptureError, element::make};
 
 /// How much bitrate may be saved up for a keyframe, in milliseconds of it: 55 KB at 3 Mbit/s, sent in a tenth of a second.
 const VBV_MILLIS: u32 = 300;

@@ -4,10 +4,12 @@
 //! anybody, and nobody's slowness reaches them: when the receiver is behind, whole pictures are left out up to the next
 //! keyframe, and counted.
 
+mod element;
 mod encoder;
 mod pipeline;
 mod scene;
 mod sink;
+mod synthetic;
 
 use futures_util::StreamExt;
 use gstreamer as gst;

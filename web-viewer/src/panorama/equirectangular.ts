@@ -1,5 +1,5 @@
 /** Longitude runs evenly from −180° at the left edge to 180° at the right, latitude from 90° at the top to −90°. */
-import type { Surround } from "./projection";
+import type { Surround } from "./surround";
 
 export const equirectangular: Surround = {
   shader: `

@@ -1,6 +1,6 @@
 /** The GPU program of one projection: one triangle that covers the screen, and one lookup per pixel. */
 import { extent, rotation } from "./camera";
-import type { Surround } from "./projection";
+import type { Surround } from "./surround";
 import type { Look } from "../view";
 
 // The ray is linear on the screen, so three corners are enough to interpolate it exactly.

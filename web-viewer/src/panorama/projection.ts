@@ -1,15 +1,7 @@
 /** Which way of drawing belongs to which projection of the protocol. */
 import type { Projection } from "../protocol.gen";
-import type { Vec3 } from "./camera";
 import { equirectangular } from "./equirectangular";
-
-/** A picture that surrounds the viewer: where in it a direction lies, once for the GPU and once for tests. */
-export interface Surround {
-  /** GLSL that defines `vec2 locate(vec3 ray)`, for a ray of length 1. */
-  readonly shader: string;
-  /** The same in TypeScript. Both coordinates run from 0 to 1, from the picture's top-left corner. */
-  locate(ray: Vec3): readonly [u: number, v: number];
-}
+import type { Surround } from "./surround";
 
 /** Nothing for a flat picture: it is shown as it comes, without WebGL. */
 export function surroundOf(projection: Projection): Surround | undefined {

@@ -5,7 +5,7 @@
  */
 import { START, type Look } from "../view";
 import { Program } from "./program";
-import type { Surround } from "./projection";
+import type { Surround } from "./surround";
 
 /** Beyond two device pixels per CSS pixel nobody sees a gain, but every GPU feels it. */
 const MAX_RATIO = 2;
