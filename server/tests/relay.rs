@@ -224,6 +224,9 @@ async fn an_ending_server_says_so_to_everyone_and_closes() {
     let server = Running::start(Config::default()).await;
     let (mut robot, mut viewer, _) = pair(&server).await;
     let mut nobody = Client::connect(server.address).await;
+    // A connection that is just being greeted is closed without a word; this one is past that.
+    nobody.say(&json!(["hello"])).await;
+    nobody.expect("notice").await;
     server.cancel.cancel();
     for client in [&mut robot, &mut viewer, &mut nobody] {
         // The viewer may hear of the robot's end, too.
