@@ -12,6 +12,8 @@ pub mod signalling;
 
 pub use capture::{CaptureError, check as check_camera};
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,9 @@ use signalling::Link;
 
 /// Parts of the WebRTC stack that warn of what is normal here, such as checks that find nobody yet.
 pub const QUIET: &[&str] = &["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp"];
+
+/// Goodbyes are worth a moment; a server that does not take them is not worth more.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages between robot and link: offers to a crowd that joins at once.
 const SIGNALLING_QUEUE: usize = 1024;
@@ -63,9 +68,15 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
     };
     // The fan-out says goodbye through the link, the link hangs up when that is said, the cameras stop.
     tasks_cancel.cancel();
-    drain(&mut tasks, 1).await;
-    link_cancel.cancel();
-    drain(&mut tasks, 0).await;
+    let hung_up = async {
+        drain(&mut tasks, 1).await;
+        link_cancel.cancel();
+        drain(&mut tasks, 0).await;
+    };
+    if tokio::time::timeout(DRAIN_TIMEOUT, hung_up).await.is_err() {
+        tracing::warn!("the goodbyes did not get through in time");
+        tasks.shutdown().await;
+    }
     cameras_cancel.cancel();
     while let Some(camera) = cameras.join_next().await {
         if let Ok(Err(error)) = camera {

@@ -47,7 +47,7 @@ pub enum CaptureError {
 /// Finds out whether a camera could run, without running it.
 pub fn check(camera: &Camera) -> Result<(), CaptureError> {
     init()?;
-    Pipeline::build(camera, mpsc::channel(1).0).map(drop)
+    Pipeline::build(camera, mpsc::channel(1).0, mpsc::channel(1).0).map(drop)
 }
 
 /// Captures until cancelled. A message in `keyframes` makes the encoder's next picture a keyframe.
@@ -58,7 +58,8 @@ pub(crate) async fn run(
     cancel: CancellationToken,
 ) -> Result<(), CaptureError> {
     init()?;
-    let mut pipeline = Pipeline::build(&camera, units)?;
+    let (losses, mut lost) = mpsc::channel(1);
+    let mut pipeline = Pipeline::build(&camera, units, losses)?;
     pipeline.start()?;
     tracing::info!(
         camera = %camera.id, width = camera.width, height = camera.height, fps = camera.fps, bitrate = camera.bitrate,
@@ -69,6 +70,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = cancel.cancelled() => break Ok(()),
             Some(()) = keyframes.recv() => pipeline.request_keyframe(),
+            Some(()) = lost.recv() => pipeline.request_keyframe(),
             message = messages.next() => match message {
                 Some(message) => if let Err(error) = judge(&message) { break Err(error) },
                 None => break Err(CaptureError::Ended),

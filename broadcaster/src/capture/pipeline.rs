@@ -19,13 +19,18 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(super) fn build(camera: &Camera, units: mpsc::Sender<AccessUnit>) -> Result<Self, CaptureError> {
+    /// A message in `losses` says that pictures were left out, which only a keyframe mends.
+    pub(super) fn build(
+        camera: &Camera,
+        units: mpsc::Sender<AccessUnit>,
+        losses: mpsc::Sender<()>,
+    ) -> Result<Self, CaptureError> {
         let pipeline = gst::Pipeline::new();
         let source = match camera.source {
             Source::Test => SyntheticSource::new(camera),
         };
         let [encoder, filter] = encoder::x264(camera.bitrate)?;
-        let sink = sink::build(units);
+        let sink = sink::build(units, losses);
         let elements = [source.element(), &encoder, &filter, sink.upcast_ref()];
         pipeline.add_many(elements).map_err(CaptureError::Link)?;
         gst::Element::link_many(elements).map_err(CaptureError::Link)?;

@@ -27,7 +27,8 @@ impl Routes {
 
     /// Remembers that a session has written to an address, so that what comes back finds it.
     pub(super) fn learn(&mut self, address: SocketAddr, session: &SessionId) {
-        if self.addresses.get(&address) == Some(session) {
+        // Whoever has an address keeps it for as long as it lives: naming it is no way to another viewer's datagrams.
+        if self.addresses.contains_key(&address) {
             return;
         }
         if self.addresses.values().filter(|owner| *owner == session).count() < MAX_ADDRESSES {

@@ -22,7 +22,7 @@ const BUFFER: usize = 64 * 1024;
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
 
 /// More addresses than this make joining slower, not likelier.
-const MAX_ADDRESSES: usize = 16;
+const MAX_ADDRESSES: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 #[error("media.listen is {address}, which cannot be used; is another broadcaster running?")]

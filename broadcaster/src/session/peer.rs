@@ -2,6 +2,7 @@
 
 mod early;
 mod offer;
+mod remote;
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
@@ -26,13 +27,14 @@ use super::Identity;
 use crate::media::Frame;
 use early::{Arrival, Early, Stage};
 pub(crate) use offer::Ufrag;
+use remote::Remotes;
 
 /// Why a peer connection cannot be, or not go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PeerError {
     #[error("no certificate could be made")]
     Identity(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("{0}")]
+    #[error(transparent)]
     Stack(#[from] rtc::shared::error::Error),
     #[error("our own offer is no session description")]
     Offer(#[source] SdpError),
@@ -67,6 +69,7 @@ pub(super) struct Peer {
     /// Set with the first keyframe: what came before it could not be decoded.
     started: bool,
     early: Early,
+    remotes: Remotes,
     events: VecDeque<PeerEvent>,
 }
 
@@ -77,12 +80,16 @@ impl Peer {
 
     /// Takes the viewer's answer.
     pub(super) fn accept(&mut self, sdp: String, now: Instant) -> Result<(), PeerError> {
+        let (sdp, candidates) = remote::split(&sdp);
         let answer = RTCSessionDescription::answer(sdp)?;
         self.connection.set_remote_description(now, answer)?;
         let mut sender = self.connection.rtp_sender(self.sender).ok_or(PeerError::NoCodec)?;
         let codecs = &sender.get_parameters().rtp_parameters.codecs;
         let h264 = codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(offer::H264));
         self.payload_type = h264.ok_or(PeerError::NoCodec)?.payload_type;
+        for candidate in candidates {
+            self.add_line(&candidate);
+        }
         self.early.advance(Stage::Checking);
         self.pump();
         self.feed_early(now);
@@ -90,12 +97,14 @@ impl Peer {
     }
 
     pub(super) fn add_candidate(&mut self, candidate: &Candidate) {
-        // A browser hides its addresses behind names that only multicast DNS knows. It is enough that it knows ours: its
-        // first check tells us where it is.
-        if candidate.is_end() || candidate.candidate.contains(".local ") {
+        self.add_line(&candidate.candidate);
+    }
+
+    fn add_line(&mut self, candidate: &str) {
+        if !self.remotes.admit_candidate(candidate) {
             return;
         }
-        let init = RTCIceCandidateInit { candidate: candidate.candidate.clone(), ..Default::default() };
+        let init = RTCIceCandidateInit { candidate: candidate.to_owned(), ..Default::default() };
         if let Err(error) = self.connection.add_remote_candidate(init) {
             tracing::debug!(%error, "candidate not taken");
         }
@@ -103,6 +112,9 @@ impl Peer {
     }
 
     pub(super) fn handle_datagram(&mut self, data: BytesMut, from: SocketAddr, to: SocketAddr, now: Instant) {
+        if !self.remotes.admit_source(from) {
+            return;
+        }
         if let Some(arrival) = self.early.pass(Arrival { data, from, to }) {
             self.feed(arrival, now);
         }

@@ -11,8 +11,9 @@ use super::{AckId, Connection, ConnectionError, Incoming, ServerUrl, backoff::Ba
 /// A connection that lived this long was a good one: the next failure starts with a short wait again.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
-/// After another broadcaster has taken this robot's name: coming back at once would only take it away again.
-const REPLACED_WAIT: Duration = Duration::from_secs(30);
+/// After the server has refused this robot, or given its name to another broadcaster: asking again at once would bring the
+/// same answer, or take the name away again.
+const REFUSED_WAIT: Duration = Duration::from_secs(30);
 
 /// What the robot hears from its link.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ enum LinkError {
     /// The robot itself has gone.
     Orphaned,
     Replaced,
+    Refused,
     Cancelled,
 }
 
@@ -60,9 +62,10 @@ impl Link {
             let wait = match error {
                 LinkError::Cancelled | LinkError::Orphaned => return,
                 LinkError::Replaced => {
-                    tracing::error!(wait = ?REPLACED_WAIT, "another broadcaster has registered this robot");
-                    REPLACED_WAIT
+                    tracing::error!(wait = ?REFUSED_WAIT, "another broadcaster has registered this robot");
+                    REFUSED_WAIT
                 }
+                LinkError::Refused => REFUSED_WAIT,
                 LinkError::Connection(error) => {
                     if backoff.is_fresh() {
                         tracing::warn!(
@@ -93,6 +96,10 @@ impl Link {
         self.tell(LinkEvent::Up).await?;
         let error = self.relay(&mut connection).await;
         if matches!(error, Err(LinkError::Orphaned)) {
+            // Its last words are its goodbyes.
+            while let Ok(message) = self.outgoing.try_recv() {
+                connection.emit(&message).await?;
+            }
             connection.close().await;
         } else {
             self.tell(LinkEvent::Down).await?;
@@ -111,15 +118,21 @@ impl Link {
                     None => return Err(LinkError::Orphaned),
                 },
                 incoming = connection.next() => match incoming? {
-                    Incoming::Ack(id, json) if registration == Some(id) => match serde_json::from_str::<(RegisterReply,)>(&json) {
-                        Ok((reply,)) => self.tell(LinkEvent::Registered(reply)).await?,
-                        Err(error) => tracing::warn!(%error, "the server's answer makes no sense"),
-                    },
+                    Incoming::Ack(id, json) if registration == Some(id) => self.registered(&json).await?,
                     Incoming::Ack(..) => {}
                     Incoming::Event(json) => self.event(&json).await?,
                 },
             }
         }
+    }
+
+    async fn registered(&self, json: &str) -> Result<(), LinkError> {
+        let Ok((reply,)) = serde_json::from_str::<(RegisterReply,)>(json) else {
+            return Err(ConnectionError::Protocol("its answer to our registration makes no sense").into());
+        };
+        let refused = matches!(reply, RegisterReply::Refused { .. });
+        self.tell(LinkEvent::Registered(reply)).await?;
+        if refused { Err(LinkError::Refused) } else { Ok(()) }
     }
 
     async fn event(&self, json: &str) -> Result<(), LinkError> {

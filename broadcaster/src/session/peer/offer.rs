@@ -25,7 +25,7 @@ use rtc::{
     },
 };
 
-use super::{Identity, Instant, Peer, PeerError, early::Early};
+use super::{Identity, Instant, Peer, PeerError, early::Early, remote::Remotes};
 use crate::{media::CLOCK_RATE, session::keyframes::KeyframeRequests};
 
 pub(super) const H264: &str = MIME_TYPE_H264;
@@ -36,8 +36,8 @@ const RTX_PAYLOAD: u8 = 103;
 const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 /// How often unanswered checks are repeated while connecting. The stack's default costs a join up to 200 ms.
-const CHECK_INTERVAL: Duration = Duration::from_millis(25);
-/// With that interval, five seconds of trying.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// With that interval, ten seconds of trying.
 const MAX_CHECKS: u16 = 200;
 
 const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
@@ -120,6 +120,7 @@ impl Peer {
             timestamp_offset: rand::random(),
             started: false,
             early: Early::default(),
+            remotes: Remotes::new(local.iter().any(|address| address.ip().is_loopback())),
             events: std::collections::VecDeque::new(),
         };
         Ok((peer, sdp))
