@@ -7,6 +7,9 @@ DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 TEST_PACKAGES := chromium fonts-dejavu-core
 
 PORT ?= 8080
+
+# Two goals at once would fight over the package manager.
+.NOTPARALLEL:
 NPM := npm --no-audit --no-fund --no-update-notifier
 INSTALL := scripts/install-packages.sh
 
@@ -58,6 +61,8 @@ web-viewer/dist/index.html: web-viewer/node_modules/.installed $(VIEWER_SOURCES)
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json
+	@node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+major > 20 || (+major === 20 && +minor >= 19) ? 0 : 1)' \
+		|| { echo "node 20.19 or later is needed; this is $$(node --version)" >&2; exit 1; }
 	@echo "==> installing npm packages for $*"
 	cd $* && $(NPM) ci
 	@touch $@

@@ -21,17 +21,24 @@ stop() {
 trap stop EXIT
 trap 'echo; echo "==> stopping"; stop; exit 0' INT TERM
 
-"$binaries/server" --config config/server.toml --listen "0.0.0.0:$port" &
+# Each in a session of its own: Ctrl-C reaches this script, which then ends them in order and once.
+setsid "$binaries/server" --config config/server.toml --listen "0.0.0.0:$port" &
 server=$!
-"$binaries/broadcaster" --config config/broadcaster.toml --server "$local_url" &
+setsid "$binaries/broadcaster" --config config/broadcaster.toml --server "$local_url" &
 broadcaster=$!
 
 echo "==> waiting until the robot is live"
 tries=0
-until curl -fsS "$local_url/api/v1/robots" 2>/dev/null | grep -q '"robot":"demo"'; do
+running() {
+    kill -0 "$server" 2>/dev/null && kill -0 "$broadcaster" 2>/dev/null
+}
+live() {
+    curl -fsS "$local_url/api/v1/robots" 2>/dev/null | grep -q '"robot":"demo"'
+}
+until live && running; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 300 ] || ! kill -0 "$server" 2>/dev/null || ! kill -0 "$broadcaster" 2>/dev/null; then
-        echo "The demo did not come up; the reason is above." >&2
+    if [ "$tries" -gt 300 ] || ! running; then
+        echo "The demo did not come up; the reason is above. Another one on port $port? Try: make demo PORT=9000" >&2
         exit 1
     fi
     sleep 0.1
@@ -39,13 +46,17 @@ done
 
 # Other devices reach this machine by its address on the network, if it has one.
 address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p' | head -n 1)
-lan_url="http://${address:-127.0.0.1}:$port/watch/demo"
+url="http://${address:-127.0.0.1}:$port/watch/demo"
 echo
 echo "    On this machine:   $local_url/watch/demo"
-echo "    On your network:   $lan_url"
+[ -z "$address" ] || echo "    On your network:   $url"
 echo
-qrencode -t ansiutf8 -m 2 "$lan_url"
+qrencode -t ansiutf8 -m 2 "$url"
 echo
 echo "    Ctrl-C stops it."
 echo
-wait "$server" "$broadcaster"
+while running; do
+    sleep 1
+done
+echo "The demo ended by itself; the reason is above." >&2
+exit 1

@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use crate::signalling::ServerUrl;
 
-/// What a camera may be asked for; beyond it no H.264 level that browsers take goes.
 const MAX_SIDE: u32 = 4096;
+/// The largest picture of H.264's level 5.1, the highest that browsers' decoders commonly take: 36,864 macroblocks.
+const MAX_PIXELS: u32 = 36_864 * 256;
 const MAX_FPS: u32 = 120;
 const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
 
@@ -153,6 +154,13 @@ impl Camera {
             ("fps", self.fps, (1..=MAX_FPS).contains(&self.fps), "from 1 to 120"),
             ("bitrate", self.bitrate, BITRATES.contains(&self.bitrate), "from 100000 to 50000000 bits per second"),
         ];
+        let pixels = self.width.saturating_mul(self.height);
+        let rules = rules.into_iter().chain([(
+            "width × height",
+            pixels,
+            pixels <= MAX_PIXELS,
+            "at most 9437184 pixels, as in 4096×2304",
+        )]);
         for (key, value, fine, rule) in rules {
             if !fine {
                 return Err(ConfigError::Value { camera: self.id.clone(), key, value, rule });
@@ -211,6 +219,7 @@ mod tests {
             toml::from_str::<Config>(&text).expect("parses").check().expect_err("refused").to_string()
         };
         assert!(broken("width = 1921").contains("width is 1921"));
+        assert!(broken("width = 4096\nheight = 4096").contains("4096×2304"));
         assert!(broken("fps = 0").contains("fps is 0"));
         assert!(broken("bitrate = 5").contains("bitrate is 5"));
         assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));

@@ -32,6 +32,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages between robot and link: offers to a crowd that joins at once.
 const SIGNALLING_QUEUE: usize = 1024;
 
+/// Finds out whether the media port is to be had, without keeping it. Must be called within a tokio runtime.
+pub fn check_media(config: &Config) -> anyhow::Result<()> {
+    MediaSocket::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
+    Ok(())
+}
+
 /// Runs until cancelled, or until a camera cannot go on.
 pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
     let identity = Identity::generate().context("make a certificate")?;

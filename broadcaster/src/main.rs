@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use broadcaster::{check_camera, config::Config, signalling::ServerUrl};
+use broadcaster::{check_camera, check_media, config::Config, signalling::ServerUrl};
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
 
@@ -75,11 +75,19 @@ async fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let result = if checking { check(&config) } else { run(config).await };
-    match result {
+    if checking {
+        return match check(&config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("broadcaster: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("broadcaster: {error:#}");
+            tracing::error!(error = format!("{error:#}"), "the broadcaster failed");
             ExitCode::FAILURE
         }
     }
@@ -92,6 +100,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
 fn check(config: &Config) -> anyhow::Result<()> {
     println!("robot     {} at {}", config.robot, config.server);
+    check_media(config)?;
     println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
     for camera in &config.cameras {
         check_camera(camera).with_context(|| format!("camera {}", camera.id))?;
@@ -101,6 +110,6 @@ fn check(config: &Config) -> anyhow::Result<()> {
             camera.id, camera.source, camera.width, camera.height, camera.fps
         );
     }
-    println!("all of it works on this machine");
+    println!("the port is free, and each camera's pipeline can be built on this machine");
     Ok(())
 }

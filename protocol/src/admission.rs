@@ -203,6 +203,7 @@ impl Notice {
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Code {
     UnknownRobot,
+    UnknownCamera,
     RobotOffline,
     Unauthorized,
     TokenExpired,
@@ -214,6 +215,8 @@ pub enum Code {
     Version,
     /// Another connection has registered the same robot.
     Replaced,
+    /// The viewer cannot decode what the robot sends.
+    Unsupported,
     /// Robot and viewer found no way to each other, or the way broke.
     ConnectionFailed,
     /// The server is going down and will be back.

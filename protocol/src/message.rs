@@ -188,7 +188,7 @@ messages! {
         "answer" => Answer { to: PeerId, description: Option<Description>, about: Option<SessionRef> },
         "candidate" => Candidate { to: PeerId, candidate: Option<Candidate>, about: Option<SessionRef> },
         /// A robot tells one of its viewers why its session ended.
-        "notice" => Notice { to: PeerId, notice: Notice },
+        "notice" => Notice { to: PeerId, notice: Notice, about: Option<SessionRef> },
     }
 
     /// What the server tells a viewer.
@@ -199,7 +199,8 @@ messages! {
         "candidate" => Candidate { from: PeerId, candidate: Candidate, about: Option<SessionRef> },
         /// The robot's connection to the server is gone. Its media may well go on.
         "broadcasterLeft" => BroadcasterLeft { about: Option<RobotRef> },
-        "notice" => Notice { notice: Notice },
+        /// Of the server, or about a session, of its robot.
+        "notice" => Notice { notice: Notice, about: Option<SessionRef> },
     }
 
     /// What the server tells a robot.

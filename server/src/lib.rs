@@ -17,6 +17,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, serve::ListenerExt};
+use socket2::TcpKeepalive;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,10 @@ pub use config::Config;
 /// Engine.IO notices a client that answers no ping, but its writer goes on waiting for such a client's full receive
 /// window, and the connection with it; only the kernel ends that.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a connection may say nothing before the kernel asks whether anybody is still there: laptops fall asleep with the
+/// page open.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A server that has its address and has not started yet.
 pub struct Server {
@@ -96,7 +101,11 @@ impl Server {
 async fn serve(listener: TcpListener, app: Router, cancel: CancellationToken) {
     let listener = listener.tap_io(|connection| {
         let options = socket2::SockRef::from(&*connection);
-        let set = connection.set_nodelay(true).and_then(|()| options.set_tcp_user_timeout(Some(SEND_TIMEOUT)));
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(SEND_TIMEOUT).with_retries(2);
+        let set = connection
+            .set_nodelay(true)
+            .and_then(|()| options.set_tcp_keepalive(&keepalive))
+            .and_then(|()| options.set_tcp_user_timeout(Some(SEND_TIMEOUT)));
         if let Err(error) = set {
             tracing::debug!(%error, "options of a connection could not be set");
         }

@@ -37,7 +37,7 @@ impl Talker {
         let notice = async {
             loop {
                 if let Incoming::Event(json) = self.link.next().await?
-                    && let Ok(ToViewer::Notice { notice }) = ToViewer::decode(&json)
+                    && let Ok(ToViewer::Notice { notice, .. }) = ToViewer::decode(&json)
                 {
                     return Ok::<_, anyhow::Error>(notice.code);
                 }

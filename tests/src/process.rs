@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -48,7 +49,7 @@ impl Process {
     /// Returns when it has logged `until`.
     pub fn start_without_network(name: &str, arguments: &[&str], until: &str) -> anyhow::Result<Self> {
         let mut child = Command::new("unshare")
-            .args(["--net", "--map-root-user"])
+            .args(["--net", "--map-root-user", "--kill-child"])
             .arg(binary(name)?)
             .args(arguments)
             .stdin(Stdio::null())
@@ -58,9 +59,18 @@ impl Process {
             .context("start unshare, which is part of util-linux")?;
         let log = child.stderr.take().context("its log is piped")?;
         let process = Self(child);
-        let mut lines = BufReader::new(log).lines();
-        let reached = lines.any(|line| line.is_ok_and(|line| line.contains(until)));
-        anyhow::ensure!(reached, "{name} ended without having logged {until:?}");
+        let (reached, wait) = std::sync::mpsc::channel();
+        let wanted = until.to_owned();
+        // Reads on to the end, so that the child never waits for its log to be read.
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                if line.contains(&wanted) {
+                    let _ = reached.send(());
+                }
+            }
+        });
+        wait.recv_timeout(LOGS_WITHIN)
+            .with_context(|| format!("{name} did not log {until:?}; are user namespaces allowed here?"))?;
         Ok(process)
     }
 
@@ -102,6 +112,8 @@ impl Drop for Process {
         let _ = self.0.wait();
     }
 }
+
+const LOGS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A small picture on a port of its own.
 const BROADCASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");

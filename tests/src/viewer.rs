@@ -261,7 +261,7 @@ impl Watching {
                 Some(peer) => add_candidate(peer, candidate).await,
                 None => self.pending.push(candidate),
             },
-            ToViewer::Notice { notice } => self.reception.send_modify(|reception| reception.notices.push(notice)),
+            ToViewer::Notice { notice, .. } => self.reception.send_modify(|reception| reception.notices.push(notice)),
             ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => {}
         }
         Ok(())

@@ -47,18 +47,11 @@ pub struct Robot(Running);
 
 impl World {
     pub async fn start() -> anyhow::Result<Self> {
-        Self::start_at("127.0.0.1:0".parse()?).await
-    }
-
-    pub async fn start_at(listen: SocketAddr) -> anyhow::Result<Self> {
+        let listen = "127.0.0.1:0".parse()?;
         let config = server::Config { listen, drain_timeout: Duration::from_secs(2), ..Default::default() };
         let server = server::Server::bind(config).await?;
         let address = server.local_addr();
         Ok(Self { server: Running::start(|cancel| server.run(cancel)), address })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     pub fn url(&self) -> ServerUrl {
@@ -104,12 +97,5 @@ impl Robot {
     /// Ends it as SIGTERM does.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.0.stop().await
-    }
-
-    /// Ends it as SIGKILL does: nobody is told anything.
-    pub async fn kill(self) {
-        self.0.task.abort();
-        // Cancelled is what it should be.
-        let _ = self.0.task.await;
     }
 }

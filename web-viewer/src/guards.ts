@@ -36,6 +36,8 @@ const CODES: Record<Code, true> = {
   malformed: true,
   version: true,
   replaced: true,
+  unknown_camera: true,
+  unsupported: true,
   connection_failed: true,
   draining: true,
 };
@@ -56,7 +58,8 @@ export function decodeToViewer(event: string, args: readonly unknown[]): ToViewe
       if (!isString(first) || !isCandidate(second)) return undefined;
       return isAbsent(third) ? [event, first, second] : isSessionRef(third) ? [event, first, second, third] : undefined;
     case "notice":
-      return isNotice(first) ? [event, first] : undefined;
+      if (!isNotice(first)) return undefined;
+      return isAbsent(second) ? [event, first] : isSessionRef(second) ? [event, first, second] : undefined;
     default:
       return undefined;
   }
@@ -69,6 +72,10 @@ export function decodeWatchReply(value: unknown): WatchReply | undefined {
 
 export function decodeLiveRobots(value: unknown): LiveRobot[] | undefined {
   return isListOf(isLiveRobot)(value) ? value : undefined;
+}
+
+export function isCode(value: unknown): value is Code {
+  return isOneOf(CODES)(value);
 }
 
 export function isNotice(value: unknown): value is Notice {

@@ -20,10 +20,6 @@ export class Negotiation {
   #phase: Phase = { kind: "idle" };
   #early: Negotiable[] = [];
 
-  get asking(): boolean {
-    return this.#phase.kind === "asked";
-  }
-
   get admission(): Admission | undefined {
     return "admission" in this.#phase ? this.#phase.admission : undefined;
   }

@@ -20,7 +20,7 @@ export type Candidate = { candidate: string, sdpMid?: string, sdpMLineIndex?: nu
 
 export type Yes = true;
 
-export type Code = "unknown_robot" | "robot_offline" | "unauthorized" | "token_expired" | "token_revoked" | "full" | "rate_limited" | "too_large" | "malformed" | "version" | "replaced" | "connection_failed" | "draining";
+export type Code = "unknown_robot" | "unknown_camera" | "robot_offline" | "unauthorized" | "token_expired" | "token_revoked" | "full" | "rate_limited" | "too_large" | "malformed" | "version" | "replaced" | "unsupported" | "connection_failed" | "draining";
 
 export type Notice = { code: Code, message: string, };
 
@@ -110,14 +110,14 @@ export type ToServer =
   | [event: "offer", to: PeerId, description?: Description | null, about?: SessionRef | null]
   | [event: "answer", to: PeerId, description?: Description | null, about?: SessionRef | null]
   | [event: "candidate", to: PeerId, candidate?: Candidate | null, about?: SessionRef | null]
-  | [event: "notice", to: PeerId, notice: Notice];
+  | [event: "notice", to: PeerId, notice: Notice, about?: SessionRef | null];
 
 export type ToViewer =
   | [event: "broadcaster", about?: RobotRef | null]
   | [event: "offer", from: PeerId, description: Description, about?: SessionRef | null]
   | [event: "candidate", from: PeerId, candidate: Candidate, about?: SessionRef | null]
   | [event: "broadcasterLeft", about?: RobotRef | null]
-  | [event: "notice", notice: Notice];
+  | [event: "notice", notice: Notice, about?: SessionRef | null];
 
 export type ToRobot =
   | [event: "watcher", viewer: PeerId, ticket?: Ticket | null]

@@ -32,6 +32,7 @@ export type Remedy = "wait" | "later" | "again" | "mend" | "stop";
 export function remedy(code: Code): Remedy {
   switch (code) {
     case "unknown_robot":
+    case "unknown_camera":
     case "robot_offline":
       return "wait";
     case "full":
@@ -48,6 +49,7 @@ export function remedy(code: Code): Remedy {
     case "token_expired":
     case "token_revoked":
     case "version":
+    case "unsupported":
       return "stop";
     default:
       return code satisfies never;

@@ -277,6 +277,16 @@ describe("refusals", () => {
     expect(bench.view).toMatchObject({ kind: "refused", final: true });
   });
 
+  it("takes the robot's word on a session that has no picture yet, and on no other", () => {
+    bench.tell({ type: "link", up: true });
+    bench.admit(1, "s1");
+    const full = { code: "full", message: "as many as it serves" } as const;
+    bench.hear("notice", full, { session: "another" });
+    expect(bench.view).toMatchObject({ kind: "connecting" });
+    bench.hear("notice", full, { session: "s1" });
+    expect(bench.view).toMatchObject({ kind: "refused", notice: full, final: false });
+  });
+
   it("keeps a moving picture through any other notice", () => {
     live();
     expect(bench.hear("notice", { code: "draining", message: "back soon" })).toEqual([]);

@@ -135,14 +135,22 @@ export class Session {
       case "candidate":
         return this.#negotiated(message, now);
       case "notice":
-        return this.#noticed(message[1], now);
+        return this.#noticed(message[1], message[2]?.session, now);
       default:
         return message satisfies never;
     }
   }
 
-  #noticed(notice: Notice, now: Millis): void {
+  #noticed(notice: Notice, about: SessionId | undefined, now: Millis): void {
     const cure = remedy(notice.code);
+    if (about !== undefined) {
+      // The robot's own word on a session that has no picture yet. A picture that moves is left alone.
+      const awaited = this.#admittance.pending && about === this.#admittance.negotiation.admission?.session;
+      const failing = about === this.#playback.session && this.#playback.flowing(now) === undefined;
+      if (failing) this.#playback.giveUp();
+      if (awaited || failing) this.#admittance.refused(notice, now);
+      return;
+    }
     if (cure === "stop") {
       // The server has withdrawn its leave: what still flows must not be watched on.
       this.#close();

@@ -4,8 +4,8 @@
  * The link is closed when the page goes away, so that the robot learns of it at once, and comes back with the page.
  */
 import { io, type Socket } from "socket.io-client";
-import { decodeToViewer, decodeWatchReply, isNotice } from "./guards";
-import type { Notice, ToServer, ToViewer, Watch, WatchReply } from "./protocol.gen";
+import { decodeToViewer, decodeWatchReply, isCode, isNotice } from "./guards";
+import type { Code, Notice, ToServer, ToViewer, Watch, WatchReply } from "./protocol.gen";
 
 export interface SignallingEvents {
   link(up: boolean): void;
@@ -86,7 +86,9 @@ export class Signalling {
   #failed(error: Error & { data?: unknown }): void {
     // Still active: the network's failure, which the client mends. Otherwise the server has said no.
     if (this.#socket.active) return;
-    const notice: Notice = isNotice(error.data) ? error.data : { code: "unauthorized", message: error.message };
+    // The server's own refusals bear their code as the message.
+    const code: Code = isCode(error.message) ? error.message : "unauthorized";
+    const notice: Notice = isNotice(error.data) ? error.data : { code, message: error.message };
     this.#events.turnedAway(notice);
     this.#connectLater(LONGEST_RETRY);
   }

@@ -15,6 +15,8 @@ const ALL: Record<Code, true> = {
   malformed: true,
   version: true,
   replaced: true,
+  unknown_camera: true,
+  unsupported: true,
   connection_failed: true,
   draining: true,
 };

@@ -48,6 +48,7 @@ export function wordsFor(view: View): Words {
 
 const CODES: Record<Code, string> = {
   unknown_robot: "There is no robot of this name. If it is new, the picture appears once it connects.",
+  unknown_camera: "The robot has no camera of this name. Check the address.",
   robot_offline: "The robot is offline. The picture appears as soon as it is back.",
   unauthorized: "You are not allowed to watch this robot. Ask whoever sent you the link for access.",
   token_expired: "This link has expired. Ask for a new one.",
@@ -58,6 +59,7 @@ const CODES: Record<Code, string> = {
   malformed: "The server did not understand this page. Check the address, then reload.",
   version: "This page is out of date. Reload it.",
   replaced: "Another connection has taken this robot’s place.",
+  unsupported: "This browser cannot show the robot’s video (H.264). Try another one.",
   connection_failed: "No way to the robot was found. A firewall may be in between.",
   draining: "The server is restarting and will be back in a moment.",
 };

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use protocol::{CameraId, Code, Notice, PeerId, SessionId, Ticket, ToRobot, ToServer};
+use protocol::{CameraId, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToRobot, ToServer};
 
 use super::routes::Routes;
 use crate::{
@@ -91,7 +91,7 @@ impl Audience {
         self.with_session(&id, now, |session| session.end(SessionEnd::Replaced));
         let camera = camera.unwrap_or_else(|| self.order[0].clone());
         let refusal = if !self.cameras.contains_key(&camera) {
-            Some((Code::UnknownRobot, format!("this robot has no camera {camera}")))
+            Some((Code::UnknownCamera, format!("this robot has no camera {camera}")))
         } else if self.sessions.len() >= self.max_viewers {
             Some((Code::Full, format!("this robot serves {} viewers already", self.max_viewers)))
         } else {
@@ -99,8 +99,7 @@ impl Audience {
         };
         if let Some((code, message)) = refusal {
             tracing::warn!(%viewer, %code, "viewer refused");
-            self.outputs.push_back(Output::Say(ToServer::Notice { to: viewer, notice: Notice::new(code, message) }));
-            return;
+            return self.refuse(viewer, id, Notice::new(code, message));
         }
         match Session::offer(id.clone(), viewer.clone(), camera, &self.identity, local, now) {
             Ok(session) => {
@@ -110,8 +109,16 @@ impl Audience {
                 self.sessions.insert(id.clone(), session);
                 self.settle(&id, now);
             }
-            Err(error) => tracing::error!(%viewer, error = &error as &dyn std::error::Error, "no offer could be made"),
+            Err(error) => {
+                tracing::error!(%viewer, error = &error as &dyn std::error::Error, "no offer could be made");
+                self.refuse(viewer, id, Notice::new(Code::ConnectionFailed, "the robot could make no offer"));
+            }
         }
+    }
+
+    fn refuse(&mut self, to: PeerId, session: SessionId, notice: Notice) {
+        let about = Some(SessionRef { session });
+        self.outputs.push_back(Output::Say(ToServer::Notice { to, notice, about }));
     }
 
     /// Binds a session that still lives to its viewer's new connection. False: it does not live.
@@ -256,5 +263,114 @@ impl Audience {
                 self.outputs.push_back(Output::Keyframe(id.clone()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn audience(max_viewers: usize) -> Audience {
+        let cameras = ["front", "rear"].map(|id| id.parse().expect("an id")).to_vec();
+        Audience::new(Identity::generate().expect("an identity"), cameras, max_viewers)
+    }
+
+    fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resumed: bool) {
+        let id = |text: &str| text.parse().expect("an id");
+        let ticket = Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed };
+        let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
+        audience.handle_message(message, &["127.0.0.1:8190".parse().expect("an address")], start());
+    }
+
+    fn bye(audience: &mut Audience, viewer: &str) {
+        audience.handle_message(ToRobot::Bye { viewer: viewer.parse().expect("an id") }, &[], start());
+    }
+
+    /// What was said since the last look: the event, whom to, and for notices the code.
+    fn said(audience: &mut Audience) -> Vec<(&'static str, String, Option<Code>)> {
+        let mut said = Vec::new();
+        while let Some(output) = audience.poll_output() {
+            if let Output::Say(message) = output {
+                let (to, code) = match &message {
+                    ToServer::Offer { to, .. } => (Some(to), None),
+                    ToServer::Notice { to, notice, .. } => (Some(to), Some(notice.code)),
+                    ToServer::Broadcaster { .. }
+                    | ToServer::Watcher { .. }
+                    | ToServer::Answer { .. }
+                    | ToServer::Candidate { .. } => (None, None),
+                };
+                let to = to.unwrap_or_else(|| panic!("an audience does not say {message:?}"));
+                said.push((message.event(), to.to_string(), code));
+            }
+        }
+        said
+    }
+
+    fn is_empty(audience: &Audience) -> bool {
+        let Audience { sessions, viewers, deadlines, routes, .. } = audience;
+        sessions.is_empty() && viewers.is_empty() && deadlines.is_empty() && routes.is_empty()
+    }
+
+    #[test]
+    fn a_viewer_that_asks_again_gets_one_session_and_leaves_nothing_behind() {
+        let mut audience = audience(10);
+        ask(&mut audience, "v1", "s1", "front", false);
+        ask(&mut audience, "v1", "s2", "rear", false);
+        assert_eq!(said(&mut audience), [("offer", "v1".to_owned(), None), ("offer", "v1".to_owned(), None)]);
+        let sessions: Vec<&str> = audience.sessions.keys().map(SessionId::as_str).collect();
+        assert_eq!(sessions, ["s2"]);
+        bye(&mut audience, "v1");
+        assert!(is_empty(&audience));
+    }
+
+    #[test]
+    fn who_cannot_be_served_is_told_why() {
+        let mut audience = audience(1);
+        ask(&mut audience, "v1", "s1", "cellar", false);
+        ask(&mut audience, "v2", "s2", "front", false);
+        ask(&mut audience, "v3", "s3", "front", false);
+        let expected = [
+            ("notice", "v1".to_owned(), Some(Code::UnknownCamera)),
+            ("offer", "v2".to_owned(), None),
+            ("notice", "v3".to_owned(), Some(Code::Full)),
+        ];
+        assert_eq!(said(&mut audience), expected);
+    }
+
+    #[test]
+    fn a_session_that_is_resumed_answers_to_its_viewers_new_name_only() {
+        let mut audience = audience(10);
+        ask(&mut audience, "old", "s1", "front", false);
+        said(&mut audience);
+        ask(&mut audience, "new", "s1", "front", true);
+        assert_eq!(said(&mut audience), [], "nothing is negotiated anew");
+        bye(&mut audience, "old");
+        assert!(!is_empty(&audience));
+        bye(&mut audience, "new");
+        assert!(is_empty(&audience));
+    }
+
+    #[test]
+    fn a_session_that_does_not_live_any_more_begins_anew() {
+        let mut audience = audience(10);
+        ask(&mut audience, "v1", "s1", "front", true);
+        assert_eq!(said(&mut audience), [("offer", "v1".to_owned(), None)]);
+    }
+
+    #[test]
+    fn the_end_says_goodbye_to_everybody() {
+        let mut audience = audience(10);
+        ask(&mut audience, "v1", "s1", "front", false);
+        ask(&mut audience, "v2", "s2", "rear", false);
+        said(&mut audience);
+        audience.shut_down();
+        let expected = ["v1", "v2"].map(|viewer| ("notice", viewer.to_owned(), Some(Code::RobotOffline)));
+        assert_eq!(said(&mut audience), expected);
+        assert!(is_empty(&audience));
     }
 }

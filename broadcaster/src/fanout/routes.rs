@@ -43,7 +43,7 @@ impl Routes {
     }
 
     #[cfg(test)]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.addresses.is_empty()
     }
 }

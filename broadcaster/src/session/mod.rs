@@ -59,6 +59,7 @@ impl SessionEnd {
     fn notice(&self) -> Option<Notice> {
         let code = match self {
             Self::Left | Self::Replaced => return None,
+            Self::BadAnswer(PeerError::NoCodec) => Code::Unsupported,
             Self::BadAnswer(_) => Code::Malformed,
             Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Peer(_) => Code::ConnectionFailed,
             Self::Shutdown => Code::RobotOffline,
@@ -214,7 +215,8 @@ impl Session {
         self.phase = Phase::Ended;
         self.peer.close();
         if let Some(notice) = end.notice() {
-            self.events.push_back(SessionEvent::Say(ToServer::Notice { to: self.viewer.clone(), notice }));
+            let about = Some(SessionRef { session: self.id.clone() });
+            self.events.push_back(SessionEvent::Say(ToServer::Notice { to: self.viewer.clone(), notice, about }));
         }
         self.events.push_back(SessionEvent::Ended(end));
     }

@@ -89,6 +89,8 @@ impl Connection {
 
     async fn handshake(server: &ServerUrl) -> Result<Self, ConnectionError> {
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        // Otherwise it depends on other crates' features whether there is exactly one to choose. A second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Small messages must leave at once: candidates wait for nobody.
         let (mut socket, _) = connect_async_with_config(server.socket(), Some(config), true).await?;
         let open = text(socket.next().await.ok_or(ConnectionError::Closed)??);
@@ -127,7 +129,7 @@ impl Connection {
         Ok(id)
     }
 
-    /// Sends a text as it is. For tests that say what no decent client says.
+    /// Sends a packet as it is, whatever it says.
     pub async fn send_raw(&mut self, text: String) -> Result<(), ConnectionError> {
         self.write(text).await
     }
@@ -229,6 +231,30 @@ mod tests {
             | Packet::Disconnected
             | Packet::Other => None,
         }
+    }
+
+    /// A server that lets in whoever comes, and then says nothing, as one does whose machine has lost its network.
+    async fn silent_server() -> (ServerUrl, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let url = format!("http://{}", listener.local_addr().expect("bound")).parse().expect("an address");
+        let serve = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a WebSocket");
+            let open = r#"0{"sid":"x","upgrades":[],"pingInterval":20,"pingTimeout":20,"maxPayload":1000}"#;
+            socket.send(Message::text(open)).await.expect("sent");
+            socket.send(Message::text(r#"40{"sid":"y"}"#)).await.expect("sent");
+            std::future::pending::<()>().await;
+        });
+        (url, serve)
+    }
+
+    #[tokio::test]
+    async fn a_line_on_which_nothing_is_heard_is_given_up() {
+        let (url, server) = silent_server().await;
+        let mut connection = Connection::open(&url).await.expect("let in");
+        let heard = tokio::time::timeout(Duration::from_secs(30), connection.next()).await.expect("noticed");
+        assert!(matches!(heard, Err(ConnectionError::Silent(_))), "{heard:?}");
+        server.abort();
     }
 
     #[test]

@@ -78,7 +78,9 @@ async fn an_unchanged_file_is_not_sent_again() {
 #[tokio::test]
 async fn assets_are_kept_by_browsers() {
     let app = app();
-    for path in super::page::assets() {
+    let assets: Vec<_> = super::page::assets().collect();
+    assert!(!assets.is_empty(), "the page has scripts and styles");
+    for path in assets {
         let response = app.get(&format!("/{path}")).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         assert_eq!(header(&response, header::CACHE_CONTROL), "public, max-age=31536000, immutable");

@@ -213,8 +213,8 @@ impl Rooms {
             ToServer::Candidate { to, candidate, about } => {
                 self.relay(from, Letter { to, about, payload: Payload::Candidate(candidate) });
             }
-            ToServer::Notice { to, notice } => {
-                self.relay(from, Letter { to, about: None, payload: Payload::Notice(notice) });
+            ToServer::Notice { to, notice, about } => {
+                self.relay(from, Letter { to, about, payload: Payload::Notice(notice) });
             }
         }
     }
@@ -232,7 +232,9 @@ impl Rooms {
         match self.peers.get(to) {
             None => {}
             Some(Role::Robot(_)) => self.tell_robot(to, ToRobot::Notice { notice }),
-            Some(Role::Undecided | Role::Viewer(_) | Role::Displaced) => self.tell(to, ToViewer::Notice { notice }),
+            Some(Role::Undecided | Role::Viewer(_) | Role::Displaced) => {
+                self.tell(to, ToViewer::Notice { notice, about: None });
+            }
         }
     }
 

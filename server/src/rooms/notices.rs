@@ -35,7 +35,7 @@ pub(super) fn unknown_robot(robot: &RobotId) -> Notice {
 
 pub(super) fn unknown_camera(robot: &RobotId, cameras: &[CameraInfo]) -> Notice {
     let names: Vec<&str> = cameras.iter().map(|camera| camera.id.as_str()).collect();
-    Notice::new(Code::UnknownRobot, format!("Robot {robot} has no such camera; it has: {}.", names.join(", ")))
+    Notice::new(Code::UnknownCamera, format!("Robot {robot} has no such camera; it has: {}.", names.join(", ")))
 }
 
 pub(super) fn robot_replaced(robot: &RobotId) -> Notice {

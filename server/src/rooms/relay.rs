@@ -66,7 +66,7 @@ impl Rooms {
                 }
                 ToViewer::Candidate { from: from.clone(), candidate, about }
             }
-            Payload::Notice(notice) => ToViewer::Notice { notice },
+            Payload::Notice(notice) => ToViewer::Notice { notice, about },
         };
         // A viewer whose connection is lost keeps its place for a while; its robot need not know.
         let is_there = matches!(self.peers.get(&letter.to),

@@ -160,7 +160,7 @@ impl Rooms {
         if let Owner::Attached(other) = former
             && other != *to
         {
-            self.tell(&other, ToViewer::Notice { notice: notices::viewer_replaced() });
+            self.tell(&other, ToViewer::Notice { notice: notices::viewer_replaced(), about: None });
             self.peers.insert(other, Role::Displaced);
         }
         self.introduce(to, &robot_id, id);

@@ -21,8 +21,9 @@ use crate::rooms::Ending;
 /// about 4 MB.
 const BACKLOG: usize = 8 << 20;
 
-/// The least that a message counts for, so that a backlog of tiny ones cannot fill the desk's inbox.
-const MIN_COST: usize = 512;
+/// The least that a message counts for, so that it takes dozens of connections with a backlog of tiny ones to fill the
+/// desk's inbox.
+const MIN_COST: usize = 8 << 10;
 
 /// What the desk is told.
 pub(super) enum Event {

@@ -26,7 +26,12 @@ export class Renderer {
   static create(canvas: HTMLCanvasElement, video: HTMLVideoElement, surround: Surround): Renderer | undefined {
     const options = { alpha: false, antialias: false, depth: false, stencil: false };
     const gl = canvas.getContext("webgl2", { ...options, powerPreference: "high-performance" });
-    return gl ? new Renderer(canvas, video, surround, gl) : undefined;
+    try {
+      return gl ? new Renderer(canvas, video, surround, gl) : undefined;
+    } catch (error) {
+      console.error("this browser's WebGL cannot draw the picture", error);
+      return undefined;
+    }
   }
 
   private constructor(
@@ -95,10 +100,13 @@ export class Renderer {
     // Tells the browser that we want the context back.
     event.preventDefault();
     this.#program = undefined;
+    // Until then the flat video beneath is better than a black canvas that claims to be live.
+    this.#canvas.style.visibility = "hidden";
   }
 
   #restore(): void {
     this.#program = new Program(this.#gl, this.#surround);
+    this.#canvas.style.visibility = "";
     this.#newFrame = true;
     this.#plan();
   }

@@ -49,7 +49,7 @@ fn an_admitted_viewer_learns_what_it_needs_before_the_offer() {
         r#"reply {"ok":true,"session":"s1","robot":"r2","camera":"front","peer":"robot","resumed":false,"ice_servers":[],"video":{"projection":{"kind":"equirectangular"},"rungs":[]},"media":"p2p"}"#
     );
     let unknown = world.ask("viewer", r#"["watcher",{"version":1,"robot":"r2","camera":"top"}]"#);
-    assert_one(&unknown, &["unknown_robot", "front, back"]);
+    assert_one(&unknown, &["unknown_camera", "front, back"]);
 }
 
 #[test]

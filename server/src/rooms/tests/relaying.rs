@@ -30,7 +30,7 @@ fn offers_answers_and_candidates_carry_their_senders_name_and_session() {
     );
     assert_eq!(
         world.say("robot", r#"["notice","viewer",{"code":"connection_failed","message":"No way."}]"#),
-        [r#"viewer ["notice",{"code":"connection_failed","message":"No way."}]"#]
+        [r#"viewer ["notice",{"code":"connection_failed","message":"No way."},{"session":"s1"}]"#]
     );
 }
 
