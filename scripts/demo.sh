@@ -10,7 +10,7 @@ server=""
 broadcaster=""
 
 stop() {
-    trap - EXIT INT TERM
+    trap - EXIT INT TERM HUP
     for process in $broadcaster $server; do
         kill "$process" 2>/dev/null || true
     done
@@ -19,7 +19,7 @@ stop() {
     done
 }
 trap stop EXIT
-trap 'echo; echo "==> stopping"; stop; exit 0' INT TERM
+trap 'echo; echo "==> stopping"; stop; exit 0' INT TERM HUP
 
 # Each in a session of its own: Ctrl-C reaches this script, which then ends them in order and once.
 setsid "$binaries/server" --config config/server.toml --listen "0.0.0.0:$port" &
