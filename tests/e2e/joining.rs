@@ -1,7 +1,7 @@
 //! Viewers come and go, before the robot and after it, alone and in crowds.
 
 use protocol::Code;
-use tests::{Process, Viewer, World, free_port};
+use tests::{Process, Processes, Viewer, World};
 
 use crate::{PATIENCE, leaving_nothing};
 
@@ -31,14 +31,12 @@ fn viewers_may_come_before_the_robot_and_after_it_any_number_of_times() -> anyho
 #[test]
 fn twenty_viewers_at_once_all_get_video_and_lose_nothing() -> anyhow::Result<()> {
     leaving_nothing(async {
-        let port = free_port()?;
-        let url = format!("http://127.0.0.1:{port}").parse()?;
-        let _server = Process::server(port)?;
-        let _broadcaster = Process::broadcaster(&url)?;
-        let mut first = Viewer::join(tests::Options { server: url.clone(), robot: None, camera: None });
+        let processes = Processes::start()?;
+        let mut first = processes.viewer();
         first.until(PATIENCE, |reception| reception.frames >= 5).await?;
 
-        let lines = Process::run("loadgen", &["--server", &url.to_string(), "-n", "20", "--seconds", "6"]).await?;
+        let lines =
+            Process::run("loadgen", &["--server", &processes.url.to_string(), "-n", "20", "--seconds", "6"]).await?;
         let (summary, viewers) = lines.split_last().expect("a line for each viewer, and one for all");
         assert_eq!(viewers.len(), 20);
         for viewer in viewers {
@@ -55,13 +53,9 @@ fn twenty_viewers_at_once_all_get_video_and_lose_nothing() -> anyhow::Result<()>
 #[test]
 fn when_a_crowd_has_left_the_broadcaster_holds_what_it_held_before() -> anyhow::Result<()> {
     leaving_nothing(async {
-        let port = free_port()?;
-        let url = format!("http://127.0.0.1:{port}").parse()?;
-        let _server = Process::server(port)?;
-        let broadcaster = Process::broadcaster(&url)?;
+        let processes = Processes::start()?;
         let crowd = async || -> anyhow::Result<()> {
-            let options = tests::Options { server: url.clone(), robot: None, camera: None };
-            let mut viewers: Vec<Viewer> = (0..20).map(|_| Viewer::join(options.clone())).collect();
+            let mut viewers: Vec<Viewer> = (0..20).map(|_| processes.viewer()).collect();
             for viewer in &mut viewers {
                 viewer.until(PATIENCE, |reception| reception.frames >= 5).await?;
             }
@@ -73,15 +67,15 @@ fn when_a_crowd_has_left_the_broadcaster_holds_what_it_held_before() -> anyhow::
         // The first crowds fill the allocator's pools and the kernel's caches.
         crowd().await?;
         crowd().await?;
-        let before = broadcaster.footprint()?;
+        let before = processes.broadcaster.footprint()?;
         for _ in 0..5 {
             crowd().await?;
         }
         // One more viewer's whole life comes after the crowd's last goodbye on the same ordered line.
-        let mut last = Viewer::join(tests::Options { server: url.clone(), robot: None, camera: None });
+        let mut last = processes.viewer();
         last.until(PATIENCE, |reception| reception.frames >= 5).await?;
         last.leave().await?;
-        let after = broadcaster.footprint()?;
+        let after = processes.broadcaster.footprint()?;
         assert_eq!((after.threads, after.descriptors), (before.threads, before.descriptors));
         // A hundred viewers at 120 KiB or more each would show; an allocator's slack does not.
         let growth = after.resident_kib.saturating_sub(before.resident_kib);

@@ -1,6 +1,6 @@
 //! Robot and server die and come back; what the viewer sees goes on.
 
-use tests::{Options, Process, Viewer, World, free_port};
+use tests::{Processes, World};
 
 use crate::{PATIENCE, leaving_nothing};
 
@@ -24,14 +24,10 @@ fn a_robot_that_comes_back_is_seen_again_by_those_who_stayed() -> anyhow::Result
 #[test]
 fn a_killed_robot_is_replaced_by_the_next() -> anyhow::Result<()> {
     leaving_nothing(async {
-        let port = free_port()?;
-        let url = format!("http://127.0.0.1:{port}").parse()?;
-        let _server = Process::server(port)?;
-        let robot = Process::broadcaster(&url)?;
-        let mut viewer = Viewer::join(Options { server: url.clone(), robot: None, camera: None });
+        let mut processes = Processes::start()?;
+        let mut viewer = processes.viewer();
         let before = viewer.until(PATIENCE, |reception| reception.frames >= 10).await?.frames;
-        robot.kill()?;
-        let _robot = Process::broadcaster(&url)?;
+        processes.replace_broadcaster()?;
         viewer.until(PATIENCE, |reception| reception.offers >= 2 && reception.frames > before + 30).await?;
         viewer.leave().await.map(drop)
     })
@@ -40,22 +36,18 @@ fn a_killed_robot_is_replaced_by_the_next() -> anyhow::Result<()> {
 #[test]
 fn a_killed_server_stops_no_picture_and_lets_viewers_in_again() -> anyhow::Result<()> {
     leaving_nothing(async {
-        let port = free_port()?;
-        let url = format!("http://127.0.0.1:{port}").parse()?;
-        let server = Process::server(port)?;
-        let _robot = Process::broadcaster(&url)?;
-        let options = Options { server: url.clone(), robot: None, camera: None };
-        let mut first = Viewer::join(options.clone());
+        let mut processes = Processes::start()?;
+        let mut first = processes.viewer();
         first.until(PATIENCE, |reception| reception.frames >= 10).await?;
 
-        server.kill()?;
+        processes.kill_server()?;
         let before = first.reception().frames;
         first.until(PATIENCE, |reception| reception.frames >= before + 30).await?;
-        let mut server = Process::server(port)?;
+        processes.start_server()?;
         let resumed = first.until(PATIENCE, |reception| reception.resumed >= 1).await?;
-        assert!(server.is_running()?);
+        assert!(processes.server.is_running()?);
 
-        let mut second = Viewer::join(options);
+        let mut second = processes.viewer();
         second.until(PATIENCE, |reception| reception.frames >= 10).await?;
         first.until(PATIENCE, |reception| reception.frames >= resumed.frames + 30).await?;
         second.leave().await?;

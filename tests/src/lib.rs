@@ -1,14 +1,15 @@
 //! What the tests and the load generator share: a viewer without a screen, and a world to put it in.
 //!
 //! [`Viewer`] speaks the real protocol and receives real media, on the async `webrtc` crate. [`World`] runs server and
-//! broadcaster in this process, on ports that nobody else has; [`Process`] runs the real binaries, to kill and to measure.
+//! broadcaster in this process, on ports that nobody else has; [`Processes`] runs the real binaries, to kill and to measure.
 
+mod peer;
 mod process;
 mod reception;
 mod viewer;
 mod world;
 
-pub use process::{Footprint, Process, free_port};
+pub use process::{Footprint, Process, Processes};
 pub use reception::Reception;
 pub use viewer::{Options, Viewer, ViewerError};
 pub use world::{Robot, World};

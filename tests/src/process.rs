@@ -12,6 +12,8 @@ use std::{
 use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
 
+use crate::{Options, Viewer};
+
 /// A child that does not outlive its test.
 pub struct Process(Child);
 
@@ -25,7 +27,7 @@ pub struct Footprint {
 
 impl Process {
     /// Starts a binary of this workspace, which must have been built.
-    pub fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+    fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
         let path = binary(name)?;
         let child = Command::new(&path)
             .args(arguments)
@@ -74,16 +76,8 @@ impl Process {
         Ok(process)
     }
 
-    pub fn server(port: u16) -> anyhow::Result<Self> {
-        Self::start("server", &["--listen", &format!("127.0.0.1:{port}"), "--log", "warn"])
-    }
-
-    pub fn broadcaster(server: &ServerUrl) -> anyhow::Result<Self> {
-        Self::start("broadcaster", &["--config", BROADCASTER, "--server", &server.to_string(), "--log", "warn"])
-    }
-
     /// SIGKILL: nobody is told anything.
-    pub fn kill(mut self) -> io::Result<()> {
+    fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
     }
@@ -113,15 +107,57 @@ impl Drop for Process {
     }
 }
 
+/// A server on a port of its own, and a broadcaster for it.
+pub struct Processes {
+    pub server: Process,
+    pub broadcaster: Process,
+    pub url: ServerUrl,
+    port: u16,
+}
+
+impl Processes {
+    pub fn start() -> anyhow::Result<Self> {
+        // A port that was free a moment ago, and that a server which is killed can come back to.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let url: ServerUrl = format!("http://127.0.0.1:{port}").parse()?;
+        Ok(Self { server: start_server(port)?, broadcaster: start_broadcaster(&url)?, url, port })
+    }
+
+    /// Kills the server. [`Self::start_server`] brings it back.
+    pub fn kill_server(&mut self) -> io::Result<()> {
+        self.server.kill()
+    }
+
+    pub fn start_server(&mut self) -> anyhow::Result<()> {
+        self.server = start_server(self.port)?;
+        Ok(())
+    }
+
+    /// Kills the broadcaster and starts another one.
+    pub fn replace_broadcaster(&mut self) -> anyhow::Result<()> {
+        self.broadcaster.kill()?;
+        self.broadcaster = start_broadcaster(&self.url)?;
+        Ok(())
+    }
+
+    /// Somebody who opens the default robot.
+    pub fn viewer(&self) -> Viewer {
+        Viewer::join(Options { server: self.url.clone(), robot: None, camera: None })
+    }
+}
+
+fn start_server(port: u16) -> anyhow::Result<Process> {
+    Process::start("server", &["--listen", &format!("127.0.0.1:{port}"), "--log", "warn"])
+}
+
+fn start_broadcaster(server: &ServerUrl) -> anyhow::Result<Process> {
+    Process::start("broadcaster", &["--config", BROADCASTER, "--server", &server.to_string(), "--log", "warn"])
+}
+
 const LOGS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A small picture on a port of its own.
 const BROADCASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");
-
-/// A port that was free a moment ago, for a server that must come back to it.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
 
 /// Tests lie in `target/<profile>/deps`, binaries one folder above.
 fn binary(name: &str) -> anyhow::Result<PathBuf> {

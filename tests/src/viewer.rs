@@ -1,37 +1,20 @@
 //! A viewer without a screen: it joins as the page does, receives what the page would, and counts it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use broadcaster::signalling::{AckId, Connection, ConnectionError, Incoming, ServerUrl};
 use protocol::{
     CameraId, Candidate, Code, Description, DescriptionKind, Notice, PeerId, RobotId, Sdp, SessionId, SessionRef,
     ToServer, ToViewer, Watch, WatchReply,
 };
-use rtc::{
-    ice::mdns::MulticastDnsMode,
-    peer_connection::{
-        configuration::{
-            interceptor_registry::register_default_interceptors, media_engine::MediaEngine,
-            setting_engine::SettingEngineBuilder,
-        },
-        sdp::RTCSessionDescription,
-        transport::RTCIceCandidateInit,
-    },
-};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::Instant,
-};
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
-use webrtc::{
-    media_stream::track_remote::{TrackRemote, TrackRemoteEvent},
-    peer_connection::{
-        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionIceEvent, Registry,
-    },
-};
 
-use crate::Reception;
+use crate::{
+    Reception,
+    peer::{Peer, PeerEvent},
+};
 
 /// As the page does after its link broke.
 const RECONNECT_AFTER: Duration = Duration::from_millis(300);
@@ -107,37 +90,9 @@ impl Drop for Viewer {
     }
 }
 
-/// Hands callbacks to the viewer's task; holds no state of its own.
-struct Forward(mpsc::UnboundedSender<PeerEvent>);
-
-enum PeerEvent {
-    Candidate(RTCIceCandidateInit),
-    Track(Arc<dyn TrackRemote>),
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Forward {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Ok(candidate) = event.candidate.to_json() {
-            // A closed channel means that the viewer has left.
-            let _ = self.0.send(PeerEvent::Candidate(candidate));
-        }
-    }
-
-    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        let _ = self.0.send(PeerEvent::Track(track));
-    }
-}
-
 struct Session {
     id: SessionId,
     robot: PeerId,
-}
-
-struct Peer {
-    connection: Arc<dyn PeerConnection>,
-    events: mpsc::UnboundedReceiver<PeerEvent>,
-    track: Option<Arc<dyn TrackRemote>>,
 }
 
 struct Watching {
@@ -200,7 +155,7 @@ impl Watching {
                         Err(error) => tracing::warn!(%error, "event not understood"),
                     },
                 },
-                event = next_event(&mut self.peer) => self.handle_peer(event, Some(&mut link)).await?,
+                event = next(&mut self.peer) => self.handle_peer(event, Some(&mut link)).await?,
             }
         }
     }
@@ -213,7 +168,7 @@ impl Watching {
                 () = leave.cancelled() => return true,
                 () = tokio::time::sleep_until(until) => return false,
                 // Without a link nothing in there can fail.
-                event = next_event(&mut self.peer) => if self.handle_peer(event, None).await.is_err() { return false },
+                event = next(&mut self.peer) => if self.handle_peer(event, None).await.is_err() { return false },
             }
         }
     }
@@ -258,7 +213,7 @@ impl Watching {
                 self.handle_offer(description, link).await?;
             }
             ToViewer::Candidate { candidate, .. } => match &self.peer {
-                Some(peer) => add_candidate(peer, candidate).await,
+                Some(peer) => peer.add_candidate(candidate).await,
                 None => self.pending.push(candidate),
             },
             ToViewer::Notice { notice, .. } => self.reception.send_modify(|reception| reception.notices.push(notice)),
@@ -272,13 +227,13 @@ impl Watching {
             former.connection.close().await?;
         }
         self.reception.send_modify(Reception::new_session);
-        let peer = build_peer(&self.options.server).await?;
+        let peer = Peer::build(&self.options.server).await?;
         peer.connection.set_remote_description(RTCSessionDescription::offer(offer.sdp.into_string())?).await?;
         let answer = peer.connection.create_answer(None).await?;
         let sdp = answer.sdp.clone();
         peer.connection.set_local_description(answer).await?;
         for candidate in std::mem::take(&mut self.pending) {
-            add_candidate(&peer, candidate).await;
+            peer.add_candidate(candidate).await;
         }
         self.peer = Some(peer);
         match Sdp::try_from(sdp) {
@@ -291,26 +246,16 @@ impl Watching {
         Ok(())
     }
 
-    async fn handle_peer(&mut self, event: NextEvent, link: Option<&mut Connection>) -> Result<(), ViewerError> {
+    async fn handle_peer(&mut self, event: PeerEvent, link: Option<&mut Connection>) -> Result<(), ViewerError> {
         match event {
-            NextEvent::Packet(packet) => {
+            PeerEvent::Packet(packet) => {
                 let elapsed = self.started.elapsed();
                 self.reception.send_modify(|reception| reception.count(&packet, elapsed));
             }
-            NextEvent::Peer(PeerEvent::Track(track)) => {
-                if let Some(peer) = &mut self.peer {
-                    peer.track = Some(track);
-                }
-            }
-            NextEvent::Peer(PeerEvent::Candidate(init)) => {
+            PeerEvent::Candidate(init) => {
                 let json = serde_json::json!({ "candidate": init.candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
                 if let (Some(link), Ok(candidate)) = (link, serde_json::from_value(json)) {
                     self.say(link, |to, about| ToServer::Candidate { to, candidate: Some(candidate), about }).await?;
-                }
-            }
-            NextEvent::TrackEnded => {
-                if let Some(peer) = &mut self.peer {
-                    peer.track = None;
                 }
             }
         }
@@ -331,56 +276,9 @@ impl Watching {
     }
 }
 
-async fn build_peer(server: &ServerUrl) -> Result<Peer, ViewerError> {
-    let mut engine = MediaEngine::default();
-    engine.register_default_codecs()?;
-    let registry = register_default_interceptors(Registry::new(), &mut engine)?;
-    let (sender, events) = mpsc::unbounded_channel();
-    let home = if server.is_loopback() { "127.0.0.1:0" } else { "0.0.0.0:0" };
-    let connection = PeerConnectionBuilder::new()
-        .with_media_engine(engine)
-        .with_interceptor_registry(registry)
-        .with_setting_engine(SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build())
-        .with_handler(Arc::new(Forward(sender)))
-        .with_udp_addrs(vec![home])
-        .build()
-        .await?;
-    Ok(Peer { connection: Arc::new(connection), events, track: None })
-}
-
-async fn add_candidate(peer: &Peer, candidate: Candidate) {
-    let init = RTCIceCandidateInit { candidate: candidate.candidate, ..Default::default() };
-    if let Err(error) = peer.connection.add_ice_candidate(init).await {
-        tracing::debug!(%error, "candidate not taken");
-    }
-}
-
-enum NextEvent {
-    Peer(PeerEvent),
-    Packet(rtc::rtp::Packet),
-    TrackEnded,
-}
-
-/// What happens next at the peer connection, if there is one.
-async fn next_event(peer: &mut Option<Peer>) -> NextEvent {
-    let Some(peer) = peer else {
-        return std::future::pending().await;
-    };
-    let track = peer.track.clone();
-    let packet = async {
-        let Some(track) = track else {
-            return std::future::pending().await;
-        };
-        loop {
-            match track.poll().await {
-                Some(TrackRemoteEvent::OnRtpPacket(packet)) => return NextEvent::Packet(packet),
-                Some(_) => {}
-                None => return NextEvent::TrackEnded,
-            }
-        }
-    };
-    tokio::select! {
-        packet = packet => packet,
-        Some(event) = peer.events.recv() => NextEvent::Peer(event),
+async fn next(peer: &mut Option<Peer>) -> PeerEvent {
+    match peer {
+        Some(peer) => peer.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -24,7 +24,7 @@ import type {
 type Guard<T> = (value: unknown) => value is T;
 
 /** Every code of the protocol: the compiler notices one that is missing or too many. */
-const CODES: Record<Code, true> = {
+export const CODES: Record<Code, true> = {
   unknown_robot: true,
   robot_offline: true,
   unauthorized: true,

@@ -84,7 +84,7 @@ impl Audience {
             Some(ticket) => (ticket.session, Some(ticket.camera), ticket.resumed),
             None => (SessionId::try_from(viewer.to_string()).expect("the same characters"), None, false),
         };
-        if resumed && self.resume(&id, &viewer) {
+        if resumed && self.resume(&id, &viewer, now) {
             return;
         }
         self.with_viewer(&viewer, now, |session| session.end(SessionEnd::Replaced));
@@ -122,7 +122,11 @@ impl Audience {
     }
 
     /// Binds a session that still lives to its viewer's new connection. False: it does not live.
-    fn resume(&mut self, id: &SessionId, viewer: &PeerId) -> bool {
+    fn resume(&mut self, id: &SessionId, viewer: &PeerId, now: Instant) -> bool {
+        // A viewer has one session: what it may have begun under this name meanwhile gives way to the one that lives.
+        if self.sessions.contains_key(id) && self.viewers.get(viewer).is_some_and(|other| other != id) {
+            self.with_viewer(viewer, now, |session| session.end(SessionEnd::Replaced));
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             return false;
         };
@@ -157,7 +161,6 @@ impl Audience {
         for session in audience {
             self.with_session(&session, now, |session| session.send(&frame, now));
         }
-        self.grant_keyframes(now);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -349,6 +352,11 @@ mod tests {
         said(&mut audience);
         ask(&mut audience, "new", "s1", "front", true);
         assert_eq!(said(&mut audience), [], "nothing is negotiated anew");
+        ask(&mut audience, "newer", "s2", "front", false);
+        ask(&mut audience, "newer", "s1", "front", true);
+        let sessions: Vec<&str> = audience.sessions.keys().map(SessionId::as_str).collect();
+        assert_eq!(sessions, ["s1"], "one viewer, one session");
+        ask(&mut audience, "new", "s1", "front", true);
         bye(&mut audience, "old");
         assert!(!is_empty(&audience));
         bye(&mut audience, "new");
