@@ -15,22 +15,28 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => programs.stop());
 
+const millis = (times: number[]): string => times.map((time) => time.toFixed(0)).join(", ");
+
 test("a click on a live robot shows its moving picture within a second", async ({ page }) => {
   await recordFrames(page);
-  const times: number[] = [];
+  const decoded: number[] = [];
+  const shown: number[] = [];
   for (let visit = 0; visit < 3; visit++) {
     await page.goto(programs.url);
     await page.getByRole("link", { name: /demo/ }).first().click();
     await page.waitForURL(/\/watch\/demo/);
     await expect.poll(async () => (await frames(page)).count).toBeGreaterThan(10);
-    times.push((await frames(page)).first ?? Number.POSITIVE_INFINITY);
+    const visited = await frames(page);
+    decoded.push(visited.decoded ?? Number.POSITIVE_INFINITY);
+    shown.push(visited.first ?? Number.POSITIVE_INFINITY);
     await expect(page.locator("body")).toHaveAttribute("data-state", "live");
   }
   const before = (await frames(page)).stamp;
   await expect.poll(async () => (await frames(page)).stamp).not.toBe(before);
-  console.log(`click → first decoded frame: ${times.map((time) => time.toFixed(0)).join(", ")} ms`);
+  console.log(`click → first frame decoded: ${millis(decoded)} ms; handed to the screen: ${millis(shown)} ms`);
   // The best of three, since a busy machine says nothing about the product.
-  expect(Math.min(...times)).toBeLessThan(1000);
+  expect(Math.min(...decoded)).toBeLessThan(1000);
+  expect(Math.min(...shown)).toBeLessThan(1000);
 });
 
 test("every frame bears a readable time stamp", async ({ page }) => {

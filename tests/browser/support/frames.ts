@@ -2,7 +2,9 @@ import type { Page } from "@playwright/test";
 
 /** What a page's video has shown, as recorded inside the page. */
 export interface Frames {
-  /** Milliseconds from navigation to the first frame. */
+  /** Milliseconds from navigation to the first frame that was decoded. */
+  decoded: number | null;
+  /** And to the first one that was handed to the screen. */
   first: number | null;
   count: number;
   stamped: number;
@@ -31,7 +33,7 @@ export async function frames(page: Page): Promise<Frames> {
 
 /** Runs inside the page: everything that it needs stands in it. */
 function record(): void {
-  const recorded: Frames = { first: null, count: 0, stamped: 0, delays: [], stamp: null, longestGap: 0 };
+  const recorded: Frames = { decoded: null, first: null, count: 0, stamped: 0, delays: [], stamp: null, longestGap: 0 };
   window.recorded = recorded;
   const canvas = new OffscreenCanvas(44 * 16, 16);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -71,6 +73,23 @@ function record(): void {
       recorded.delays.push(((performance.timeOrigin + now) % 2 ** 32) - stamp);
     }
     video.requestVideoFrameCallback(() => onFrame(video));
+  };
+
+  const untilDecoded = async (peer: RTCPeerConnection): Promise<void> => {
+    while (recorded.decoded === null && peer.connectionState !== "closed") {
+      for (const report of (await peer.getStats()).values()) {
+        if (report.type === "inbound-rtp" && report.framesDecoded > 0) recorded.decoded ??= performance.now();
+      }
+      await new Promise((resolve) => {
+        setTimeout(resolve, 10);
+      });
+    }
+  };
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      void untilDecoded(this);
+    }
   };
 
   document.addEventListener("DOMContentLoaded", () => {
