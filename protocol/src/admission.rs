@@ -21,6 +21,45 @@ pub struct Watch {
     /// A session whose media this viewer still receives, to be bound to its new connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<SessionId>,
+    #[serde(flatten)]
+    pub wishes: Wishes,
+}
+
+/// What a viewer asks of its robot; the server passes it on as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct Wishes {
+    /// The codecs that the viewer can decode. Empty: what its answer to the offer says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<VideoCodec>>"))]
+    pub codecs: Vec<VideoCodec>,
+    /// Absent: whatever the path carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want: Option<Want>,
+    /// With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub restart: bool,
+}
+
+/// Which of the robot's encodings a viewer asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct Want {
+    /// The place in [`Video::rungs`]. Absent: whatever the path carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum VideoCodec {
+    H264,
+    Vp8,
+    /// One that a newer page knows.
+    #[serde(other)]
+    Other,
 }
 
 /// The answer to [`Watch`].
@@ -158,6 +197,8 @@ pub struct Ticket {
     /// The session is one that the robot named in [`Register::sessions`] or still serves: no new offer is wanted.
     #[serde(default)]
     pub resumed: bool,
+    #[serde(flatten)]
+    pub wishes: Wishes,
 }
 
 /// The trailing object of `offer`, `answer` and `candidate`: which session they belong to.

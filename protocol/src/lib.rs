@@ -18,7 +18,7 @@ mod typescript;
 
 pub use admission::{
     Admission, CameraInfo, Code, IceServer, LiveRobot, Media, Notice, Projection, Register, RegisterReply,
-    Registration, RobotRef, Rung, SessionRef, Ticket, Video, Watch, WatchReply, Yes,
+    Registration, RobotRef, Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
 };
 pub use candidate::{Candidate, CandidateError};
 pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA, Sdp, SdpError};

@@ -92,9 +92,9 @@ fn everybody_sees_the_robot_and_the_camera_of_their_choice() -> anyhow::Result<(
         let two = world.robot("two");
         let watch = |robot: &str, camera: Option<&str>| {
             Viewer::join(tests::Options {
-                server: world.url(),
                 robot: Some(robot.parse().expect("a valid id")),
                 camera: camera.map(|camera| camera.parse().expect("a valid id")),
+                ..tests::Options::new(world.url())
             })
         };
         for (robot, camera) in [("one", None), ("one", Some("rear")), ("two", Some("main"))] {

@@ -142,7 +142,7 @@ impl Processes {
 
     /// Somebody who opens the default robot.
     pub fn viewer(&self) -> Viewer {
-        Viewer::join(Options { server: self.url.clone(), robot: None, camera: None })
+        Viewer::join(Options::new(self.url.clone()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use broadcaster::signalling::{AckId, Connection, ConnectionError, Incoming, ServerUrl};
 use protocol::{
     CameraId, Candidate, Code, Description, DescriptionKind, Notice, PeerId, RobotId, Sdp, SessionId, SessionRef,
-    ToServer, ToViewer, Watch, WatchReply,
+    ToServer, ToViewer, Watch, WatchReply, Wishes,
 };
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -24,6 +24,14 @@ pub struct Options {
     pub server: ServerUrl,
     pub robot: Option<RobotId>,
     pub camera: Option<CameraId>,
+    pub wishes: Wishes,
+}
+
+impl Options {
+    /// The default robot's first camera, at whatever quality the path carries.
+    pub fn new(server: ServerUrl) -> Self {
+        Self { server, robot: None, camera: None, wishes: Wishes::default() }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +187,7 @@ impl Watching {
             robot: self.options.robot.clone(),
             camera: self.options.camera.clone(),
             resume: self.session.as_ref().map(|session| session.id.clone()),
+            wishes: self.options.wishes.clone(),
         };
         link.ask(&ToServer::Watcher { watch: Some(watch) }).await
     }

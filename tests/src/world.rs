@@ -84,7 +84,7 @@ impl World {
     /// Somebody who opens `/watch/{robot}`.
     pub fn viewer(&self, robot: &str) -> Viewer {
         let robot: RobotId = robot.parse().expect("a valid id");
-        Viewer::join(Options { server: self.url(), robot: Some(robot), camera: None })
+        Viewer::join(Options { robot: Some(robot), ..Options::new(self.url()) })
     }
 
     /// Ends the server as SIGTERM does.

@@ -48,6 +48,28 @@ export type IceServer = { urls: Array<string>, username?: string, credential?: s
 
 export type Media = "p2p";
 
+export type VideoCodec = "h264" | "vp8" | "other";
+
+export type Want = { 
+/**
+ * The place in [`Video::rungs`]. Absent: whatever the path carries.
+ */
+rung?: number, };
+
+export type Wishes = { 
+/**
+ * The codecs that the viewer can decode. Empty: what its answer to the offer says.
+ */
+codecs?: Array<VideoCodec>, 
+/**
+ * Absent: whatever the path carries.
+ */
+want?: Want, 
+/**
+ * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
+ */
+restart?: boolean, };
+
 export type Watch = { version?: number, 
 /**
  * Absent: the server's default robot.
@@ -60,7 +82,19 @@ camera?: CameraId,
 /**
  * A session whose media this viewer still receives, to be bound to its new connection.
  */
-resume?: SessionId, };
+resume?: SessionId, 
+/**
+ * The codecs that the viewer can decode. Empty: what its answer to the offer says.
+ */
+codecs?: Array<VideoCodec>, 
+/**
+ * Absent: whatever the path carries.
+ */
+want?: Want, 
+/**
+ * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
+ */
+restart?: boolean, };
 
 export type Admission = { ok: Yes, session: SessionId, robot: RobotId, camera: CameraId, 
 /**
@@ -96,7 +130,19 @@ export type Ticket = { session: SessionId, camera: CameraId,
 /**
  * The session is one that the robot named in [`Register::sessions`] or still serves: no new offer is wanted.
  */
-resumed: boolean, };
+resumed: boolean, 
+/**
+ * The codecs that the viewer can decode. Empty: what its answer to the offer says.
+ */
+codecs?: Array<VideoCodec>, 
+/**
+ * Absent: whatever the path carries.
+ */
+want?: Want, 
+/**
+ * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
+ */
+restart?: boolean, };
 
 export type SessionRef = { session: SessionId, };
 

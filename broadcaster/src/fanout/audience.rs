@@ -271,6 +271,8 @@ impl Audience {
 
 #[cfg(test)]
 mod tests {
+    use protocol::Wishes;
+
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
@@ -285,7 +287,8 @@ mod tests {
 
     fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resumed: bool) {
         let id = |text: &str| text.parse().expect("an id");
-        let ticket = Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed };
+        let ticket =
+            Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed, wishes: Wishes::default() };
         let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
         audience.handle_message(message, &["127.0.0.1:8190".parse().expect("an address")], start());
     }

@@ -85,7 +85,7 @@ impl Rooms {
         let robot = self.robots.get(&id).expect("claiming and opening a session remove no robot");
         let (peer, cameras) = (robot.peer.clone(), &robot.cameras);
         let video = cameras.iter().find(|info| info.id == camera).map(|info| info.video.clone()).unwrap_or_default();
-        let ticket = Ticket { session: session.clone(), camera: camera.clone(), resumed };
+        let ticket = Ticket { session: session.clone(), camera: camera.clone(), resumed, wishes: watch.wishes };
         self.tell_robot(&peer, ToRobot::Watcher { viewer: from.clone(), ticket: Some(ticket) });
         Ok(Admission {
             ok: Yes,

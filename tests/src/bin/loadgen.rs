@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
 
 /// True when every viewer got video.
 async fn run(cli: Cli, cancel: CancellationToken) -> anyhow::Result<bool> {
-    let options = Options { server: cli.server, robot: cli.robot, camera: cli.camera };
+    let options = Options { robot: cli.robot, camera: cli.camera, ..Options::new(cli.server) };
     let mut viewers = Vec::new();
     for _ in 0..cli.viewers.get() {
         viewers.push(Viewer::join(options.clone()));
