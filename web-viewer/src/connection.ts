@@ -1,8 +1,10 @@
 /**
  * One receiving peer connection for one session. Never touches the page.
  *
- * Candidates that come before the offer is in place wait here. After `close()` nothing is called any more.
+ * It answers one offer after the other; candidates wait here for the one they belong to. After `close()` nothing is
+ * called any more.
  */
+import { Candidates } from "./candidates";
 import type { Candidate, Description, IceServer } from "./protocol.gen";
 
 export interface ConnectionEvents {
@@ -17,8 +19,10 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
-  #early: Candidate[] | undefined = [];
+  readonly #candidates = new Candidates();
   #answered = false;
+  #refused = false;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(iceServers: IceServer[], events: ConnectionEvents) {
     this.#events = events;
@@ -31,30 +35,26 @@ export class Connection {
     });
   }
 
-  /** Takes the robot's offer and answers it. An offer that the browser does not take counts as a failed connection. */
-  async accept(offer: Description): Promise<void> {
-    try {
-      await this.#peer.setRemoteDescription(offer);
-      const early = this.#early ?? [];
-      this.#early = undefined;
-      for (const candidate of early) this.#add(candidate);
-      await this.#peer.setLocalDescription(await this.#peer.createAnswer());
-    } catch (error) {
-      if (this.#life.signal.aborted) return;
-      console.warn("the robot's offer was not taken", error);
-      this.#events.state("failed");
-      return;
-    }
-    const sdp = this.#peer.localDescription?.sdp;
-    if (sdp === undefined || this.#life.signal.aborted) return;
-    this.#events.answer({ type: "answer", sdp });
-    this.#answered = true;
-    if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
+  /**
+   * Takes the robot's offer, the first or one more, and answers it, once those before it are answered. An offer that the
+   * browser does not take counts as a failed connection.
+   */
+  accept(offer: Description): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#negotiate(offer));
+    return this.#turn;
   }
 
   addCandidate(candidate: Candidate): void {
-    if (this.#early) this.#early.push(candidate);
-    else this.#add(candidate);
+    if (this.#candidates.take(candidate)) this.#add(candidate);
+  }
+
+  /** For the next path that is looked for: passwords of relays expire. */
+  useIceServers(iceServers: IceServer[]): void {
+    try {
+      this.#peer.setConfiguration({ ...this.#peer.getConfiguration(), iceServers });
+    } catch (error) {
+      console.debug("the servers stay as they are", error);
+    }
   }
 
   stats(): Promise<RTCStatsReport> {
@@ -64,6 +64,28 @@ export class Connection {
   close(): void {
     this.#life.abort();
     this.#peer.close();
+  }
+
+  async #negotiate(offer: Description): Promise<void> {
+    const { signal } = this.#life;
+    if (signal.aborted || this.#refused) return;
+    try {
+      await this.#peer.setRemoteDescription(offer);
+      for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
+      await this.#peer.setLocalDescription(await this.#peer.createAnswer());
+    } catch (error) {
+      this.#refused = true;
+      if (signal.aborted) return;
+      console.warn("the robot's offer was not taken", error);
+      this.#events.state("failed");
+      return;
+    }
+    const sdp = this.#peer.localDescription?.sdp;
+    if (sdp === undefined || signal.aborted) return;
+    this.#events.answer({ type: "answer", sdp });
+    if (this.#answered) return;
+    this.#answered = true;
+    if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
   }
 
   #add(candidate: Candidate): void {
@@ -78,6 +100,7 @@ export class Connection {
   #tracked({ track, receiver }: RTCTrackEvent): void {
     // A live view wants the newest frame, not an even rhythm. Audio would crackle.
     if (track.kind === "video" && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    // One stream, by which the browser keeps sound and picture together.
     this.#stream.addTrack(track);
     // Preparing to draw may take longer than all of the negotiation, so the answer leaves before; the handshakes that it
     // sets off go on meanwhile.

@@ -7,8 +7,12 @@ export interface Counters {
   decoded: number;
 }
 
-/** - `reattach`: give the element a new stream of the same track. - `renew`: this connection is not worth keeping. */
-export type Verdict = "fine" | "reattach" | "renew";
+/**
+ * - `reattach`: give the element a new stream of the same track.
+ * - `restart`: the path broke, and another is worth asking for.
+ * - `renew`: this connection is not worth keeping.
+ */
+export type Verdict = "fine" | "reattach" | "restart" | "renew";
 
 /** Media this fresh counts as flowing. Counters come once a second, so one may be late. */
 const FRESH: Millis = 3000;
@@ -29,14 +33,22 @@ export class Liveness {
     this.#since = now;
   }
 
-  sample(counters: Counters, now: Millis): void {
-    if (counters.bytes > this.#last.bytes) {
+  /** Whether any media has ever arrived. */
+  get began(): boolean {
+    return this.#bytesAt !== undefined;
+  }
+
+  /** Returns whether media arrived since the sample before. */
+  sample(counters: Counters, now: Millis): boolean {
+    const arrived = counters.bytes > this.#last.bytes;
+    if (arrived) {
       // The freeze clock starts with the first bytes, not with the connection.
       this.#decodedAt ??= now;
       this.#bytesAt = now;
     }
     if (counters.decoded > this.#last.decoded) this.#decodedAt = now;
     this.#last = counters;
+    return arrived;
   }
 
   frame(now: Millis): void {

@@ -1,11 +1,10 @@
 /** What is known of the one peer connection that is in use: whose it is, and whether it is worth keeping. Pure. */
 import { Liveness, type Counters, type Verdict } from "./liveness";
+import { Path } from "./path";
 import type { PeerId, SessionId, Video } from "./protocol.gen";
 import type { Millis } from "./retry";
 import type { ConnectionId } from "./steps";
 
-/** ICE often finds back by itself within this time, and seldom after it. */
-const DISCONNECTED: Millis = 2000;
 const STALLED_AFTER: Millis = 1000;
 
 export class Peer {
@@ -15,8 +14,9 @@ export class Peer {
   session: SessionId;
   id: PeerId;
   readonly #media: Liveness;
+  readonly #path = new Path();
   readonly #patience: Millis;
-  #disconnectedAt: Millis | undefined;
+  #open = true;
 
   constructor(connection: ConnectionId, session: SessionId, id: PeerId, video: Video, now: Millis) {
     this.connection = connection;
@@ -26,16 +26,48 @@ export class Peer {
     this.#patience = patience(video);
   }
 
+  /** Whether the connection can take another offer. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Whether another path is being looked for under a connection that is worth it. */
+  get mending(): boolean {
+    return !this.broken && this.#path.mending;
+  }
+
   stateChanged(state: RTCPeerConnectionState, now: Millis): void {
-    this.#disconnectedAt = state === "disconnected" ? (this.#disconnectedAt ?? now) : undefined;
+    if (state === "failed" || state === "closed") this.#open = false;
+    // What was silent while it had no path is judged from here on.
+    if (this.#path.stateChanged(state, now)) this.#media.rebase(now);
   }
 
   counted(counters: Counters, now: Millis): void {
-    this.#media.sample(counters, now);
+    if (this.#media.sample(counters, now)) this.#arrived(now);
   }
 
   shown(now: Millis): void {
     this.#media.frame(now);
+    this.#arrived(now);
+  }
+
+  /** The device has another network. Returns whether there is media to be kept by another path. */
+  networkChanged(now: Millis): boolean {
+    if (this.broken || !this.#media.began) return false;
+    this.#path.networkChanged(now);
+    return true;
+  }
+
+  restartDue(now: Millis): boolean {
+    return !this.broken && this.#path.verdict(now) === "restart";
+  }
+
+  restartAsked(now: Millis): void {
+    this.#path.asked(now);
+  }
+
+  restartUnasked(now: Millis): void {
+    this.#path.unasked(now);
   }
 
   rebase(now: Millis): void {
@@ -58,9 +90,15 @@ export class Peer {
 
   verdict(visible: boolean, now: Millis): Verdict {
     if (this.broken) return "fine";
-    if (this.#disconnectedAt !== undefined && now - this.#disconnectedAt > DISCONNECTED) return "renew";
+    const path = this.#path.verdict(now);
+    if (path !== "fine" || this.#path.troubled) return path;
     // A hidden page is shown no frames, and its timers run late.
     return visible ? this.#media.verdict(now) : "fine";
+  }
+
+  #arrived(now: Millis): void {
+    // The keyframe that brings the picture back takes its time too.
+    if (this.#path.arrived(now)) this.#media.rebase(now);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Holds the one peer connection in use and turns away words from those before it. Pure. */
 import type { Verdict } from "./liveness";
+import type { Negotiable } from "./negotiation";
 import { Peer } from "./peer";
 import type { Admission, PeerId, SessionId, SessionRef, ToServer } from "./protocol.gen";
 import type { Millis } from "./retry";
@@ -25,6 +26,15 @@ export class Playback {
     return this.#peer?.flows(now) ? this.#peer.session : undefined;
   }
 
+  /** The session that is worth going on with: its media arrives, or another path for it is being looked for. */
+  resumable(now: Millis): SessionId | undefined {
+    return this.mending ? this.session : this.flowing(now);
+  }
+
+  get mending(): boolean {
+    return this.#peer?.mending ?? false;
+  }
+
   isLive(now: Millis): boolean {
     return this.#peer?.isLive(now) ?? false;
   }
@@ -37,6 +47,17 @@ export class Playback {
     this.#connections += 1;
     this.#peer = new Peer(this.#connections, admission.session, id, admission.video, now);
     return this.#connections;
+  }
+
+  /** Whether the message is expressly for the session whose connection is open. */
+  owns(message: Negotiable): boolean {
+    const about = message[3]?.session;
+    return about !== undefined && about === this.session && (this.#peer?.open ?? false);
+  }
+
+  /** The robot goes on under this id. */
+  heardFrom(id: PeerId): void {
+    if (this.#peer) this.#peer.id = id;
   }
 
   close(): ConnectionId | undefined {
@@ -60,6 +81,23 @@ export class Playback {
   setVisible(visible: boolean, now: Millis): void {
     this.#visible = visible;
     this.#peer?.rebase(now);
+  }
+
+  /** Returns whether there is media to be kept by another path. */
+  networkChanged(now: Millis): boolean {
+    return this.#peer?.networkChanged(now) ?? false;
+  }
+
+  restartDue(now: Millis): boolean {
+    return this.#peer?.restartDue(now) ?? false;
+  }
+
+  restartAsked(now: Millis): void {
+    this.#peer?.restartAsked(now);
+  }
+
+  restartUnasked(now: Millis): void {
+    this.#peer?.restartUnasked(now);
   }
 
   /** What the connection has to say to its robot; nothing when it is not the one in use. */

@@ -6,6 +6,8 @@
  */
 import { Admittance } from "./admittance";
 import type { Negotiable } from "./negotiation";
+import { consequenceOf } from "./notices";
+import { outlook, type Link } from "./outlook";
 import { Playback } from "./playback";
 import {
   PROTOCOL_VERSION,
@@ -15,20 +17,17 @@ import {
   type ToViewer,
   type WatchReply,
 } from "./protocol.gen";
-import { remedy, type Millis } from "./retry";
-import type { Input, Output, Target, View } from "./steps";
-
-/** A server that restarts is back before this; longer absence is worth a sentence. */
-const UNREACHABLE_AFTER: Millis = 4000;
+import type { Millis } from "./retry";
+import type { Input, Output, Surroundings, Target, View } from "./steps";
 
 export class Session {
   #target: Target;
   readonly #admittance: Admittance;
   readonly #playback = new Playback();
   #outputs: Output[] = [];
-  #link: "up" | { downSince: Millis };
+  #link: Link;
 
-  constructor(target: Target, now: Millis, random: () => number = Math.random) {
+  constructor(target: Target, now: Millis, { random = Math.random }: Surroundings = {}) {
     this.#target = target;
     this.#link = { downSince: now };
     this.#admittance = new Admittance(random);
@@ -66,8 +65,9 @@ export class Session {
       case "target":
         this.#target = input.target;
         return this.#afresh(now);
-      case "online":
-        return this.#playback.flowing(now) !== undefined || this.#admittance.stopped ? undefined : this.#afresh(now);
+      case "networkChanged":
+        if (this.#admittance.stopped) return;
+        return this.#playback.networkChanged(now) ? this.#catchUp(now) : this.#afresh(now);
       case "retry":
         return this.#afresh(now);
       case "tick":
@@ -78,16 +78,7 @@ export class Session {
   }
 
   view(now: Millis): View {
-    if (this.#playback.isLive(now)) return { kind: "live" };
-    const { problem: notice, stopped: final } = this.#admittance;
-    if (notice) {
-      return remedy(notice.code) === "wait" ? { kind: "waiting", notice } : { kind: "refused", notice, final };
-    }
-    if (this.#link !== "up" && now - this.#link.downSince > UNREACHABLE_AFTER) return { kind: "failed", link: false };
-    if (this.#admittance.failing) return { kind: "failed", link: true };
-    const age = this.#playback.age(now);
-    if (age !== undefined && !this.#admittance.pending) return { kind: "stalled", seconds: Math.floor(age / 1000) };
-    return { kind: this.#playback.hadPicture ? "reconnecting" : "connecting" };
+    return outlook(this.#playback, this.#admittance, this.#link, now);
   }
 
   #linkChanged(up: boolean, now: Millis): void {
@@ -96,15 +87,29 @@ export class Session {
     if (!up) return;
     // A new connection may be judged anew.
     this.#admittance.forget();
+    this.#playback.restartUnasked(now);
     this.#ask(now);
   }
 
   #ask(now: Millis): void {
     // Without a link there is nobody to ask; the next link does it.
     if (this.#link !== "up") return this.#admittance.rest();
-    const resume = this.#playback.flowing(now);
-    const watch = { version: PROTOCOL_VERSION, ...this.#target, ...(resume !== undefined && { resume }) };
+    const restart = this.#playback.restartDue(now);
+    const resume = this.#playback.resumable(now);
+    if (restart) this.#playback.restartAsked(now);
+    const watch = {
+      version: PROTOCOL_VERSION,
+      ...this.#target,
+      ...(resume !== undefined && { resume }),
+      ...(restart && { restart }),
+    };
     this.#outputs.push({ type: "watch", ask: this.#admittance.ask(), watch });
+  }
+
+  /** Asks for another path, to go on with the session, unless a question is under way. */
+  #catchUp(now: Millis): void {
+    if (this.#admittance.pending || this.#admittance.stopped || this.#playback.resumable(now) === undefined) return;
+    if (this.#playback.restartDue(now)) this.#ask(now);
   }
 
   /** Asks for a new session at once: the old one is not wanted any more, even if it lives. */
@@ -142,28 +147,16 @@ export class Session {
   }
 
   #noticed(notice: Notice, about: SessionId | undefined, now: Millis): void {
-    const cure = remedy(notice.code);
-    if (about !== undefined) {
-      // The robot's own word on a session that has no picture yet. A picture that moves is left alone.
-      const awaited = this.#admittance.pending && about === this.#admittance.negotiation.admission?.session;
-      const failing = about === this.#playback.session && this.#playback.flowing(now) === undefined;
-      if (failing) this.#playback.giveUp();
-      if (awaited || failing) this.#admittance.refused(notice, now);
-      return;
-    }
-    if (cure === "stop") {
-      // The server has withdrawn its leave: what still flows must not be watched on.
-      this.#close();
-      return this.#admittance.refused(notice, now);
-    }
-    // A notice names no session. While one flows or another is on its way, it is about neither. And one candidate that
-    // was not taken is no reason to give up the others.
-    if (cure === "mend" || this.#playback.flowing(now) !== undefined || this.#admittance.pending) return;
-    this.#playback.giveUp();
+    const circumstances = { playback: this.#playback, admittance: this.#admittance, now };
+    const consequence = consequenceOf(notice, about, circumstances);
+    if (consequence === "none") return;
+    if (consequence === "lost") this.#playback.giveUp();
+    if (consequence === "withdrawn") this.#close();
     this.#admittance.refused(notice, now);
   }
 
   #negotiated(message: Negotiable, now: Millis): void {
+    if (this.#playback.owns(message)) return this.#renegotiated(message);
     const { negotiation } = this.#admittance;
     const admission = negotiation.take(message);
     if (!admission) return;
@@ -176,6 +169,18 @@ export class Session {
     } else if (this.#playback.connection !== undefined) {
       this.#outputs.push({ type: "addCandidate", connection: this.#playback.connection, candidate: message[2] });
     }
+  }
+
+  /** What names the session that is open is for its connection, whatever else is being asked meanwhile. */
+  #renegotiated(message: Negotiable): void {
+    const { connection } = this.#playback;
+    if (connection === undefined) return;
+    if (message[0] === "candidate") {
+      this.#outputs.push({ type: "addCandidate", connection, candidate: message[2] });
+      return;
+    }
+    this.#playback.heardFrom(message[1]);
+    this.#outputs.push({ type: "renegotiate", connection, description: message[2] });
   }
 
   #close(): void {
@@ -194,6 +199,7 @@ export class Session {
     if (verdict === "renew") this.#giveUp(now);
     if (this.#admittance.overdue(now) === "offer") this.#admittance.again(now);
     if (this.#admittance.overdue(now) === "retry") this.#ask(now);
+    this.#catchUp(now);
   }
 
   #giveUp(now: Millis): void {

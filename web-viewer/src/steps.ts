@@ -22,6 +22,12 @@ export interface Target {
   camera?: CameraId;
 }
 
+/** What the session may ask of its surroundings. */
+export interface Surroundings {
+  /** Between 0 and 1. */
+  random?: () => number;
+}
+
 /** What a peer connection and its picture have to tell. */
 export type PeerInput =
   | { type: "answer"; connection: ConnectionId; description: Description }
@@ -38,7 +44,7 @@ export type Input =
   | { type: "message"; message: ToViewer }
   | { type: "visible"; visible: boolean }
   | { type: "target"; target: Target }
-  | { type: "online" }
+  | { type: "networkChanged" }
   | { type: "retry" }
   | { type: "tick" };
 
@@ -52,6 +58,8 @@ export type Output =
       admission: Admission;
       description: Description;
     }
+  /** Another offer for a connection that lives: it is to be answered on the same. */
+  | { type: "renegotiate"; connection: ConnectionId; description: Description }
   | { type: "addCandidate"; connection: ConnectionId; candidate: Candidate }
   | { type: "reattach" }
   | { type: "close"; connection: ConnectionId };

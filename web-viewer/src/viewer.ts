@@ -3,6 +3,7 @@ import { Cameras } from "./cameras";
 import { Connection } from "./connection";
 import { Controls } from "./controls";
 import { element } from "./dom";
+import { onNetworkChange } from "./network";
 import { Picture } from "./picture";
 import type { Admission, LiveRobot } from "./protocol.gen";
 import { liveRobots } from "./robots";
@@ -51,7 +52,7 @@ export class Viewer {
 
     const { signal } = this.#life;
     element("retry", HTMLButtonElement).addEventListener("click", () => this.#tell({ type: "retry" }), { signal });
-    addEventListener("online", () => this.#tell({ type: "online" }), { signal });
+    onNetworkChange(() => this.#tell({ type: "networkChanged" }), signal);
     addEventListener("popstate", () => this.#retarget(), { signal });
     document.addEventListener("visibilitychange", () => this.#tick(), { signal });
     this.#timers = [setInterval(() => this.#tick(), TICK), setInterval(() => this.#sample(), SAMPLE)];
@@ -97,6 +98,9 @@ export class Viewer {
         return this.#admitted(output.admission);
       case "connect":
         return this.#connect(output);
+      case "renegotiate":
+        void this.#connection?.link.accept(output.description);
+        return;
       case "addCandidate":
         return this.#connection?.link.addCandidate(output.candidate);
       case "reattach":
@@ -140,7 +144,9 @@ export class Viewer {
 
   #admitted(admission: Admission): void {
     this.#admission = admission;
-    this.#cameras.show(admission.robot, admission.camera, []);
+    if (admission.resumed) this.#connection?.link.useIceServers(admission.ice_servers);
+    // The cameras of a session that goes on are known.
+    else this.#cameras.show(admission.robot, admission.camera, []);
     void liveRobots(this.#life.signal).then((robots) => this.#showCameras(robots));
   }
 
@@ -158,7 +164,8 @@ export class Viewer {
 
   #retarget(): void {
     const route = routeOf(location.pathname);
-    if (route.page !== "home") this.#tell({ type: "target", target: route.target });
+    if (route.page === "home") return;
+    this.#tell({ type: "target", target: route.target });
   }
 
   #sample(): void {
