@@ -19,22 +19,30 @@ import {
 } from "./protocol.gen";
 import type { Millis } from "./retry";
 import type { Input, Output, Surroundings, Target, View } from "./steps";
+import { sameCamera, Wishes } from "./wishes";
 
 export class Session {
   #target: Target;
   readonly #admittance: Admittance;
   readonly #playback = new Playback();
   #outputs: Output[] = [];
+  readonly #wishes: Wishes;
   #link: Link;
 
-  constructor(target: Target, now: Millis, { random = Math.random }: Surroundings = {}) {
+  constructor(target: Target, now: Millis, { random = Math.random, codecs = () => [] }: Surroundings = {}) {
     this.#target = target;
     this.#link = { downSince: now };
     this.#admittance = new Admittance(random);
+    this.#wishes = new Wishes(codecs);
   }
 
   get session(): SessionId | undefined {
     return this.#playback.session ?? this.#admittance.negotiation.admission?.session;
+  }
+
+  /** The rung that was chosen; nothing for Auto. */
+  get rung(): number | undefined {
+    return this.#wishes.rung;
   }
 
   takeOutputs(): Output[] {
@@ -63,8 +71,12 @@ export class Session {
       case "visible":
         return this.#playback.setVisible(input.visible, now);
       case "target":
+        if (!sameCamera(input.target, this.#target)) this.#wishes.forget();
         this.#target = input.target;
         return this.#afresh(now);
+      case "want":
+        this.#wishes.choose(input.rung);
+        return this.#catchUp(now);
       case "networkChanged":
         if (this.#admittance.stopped) return;
         return this.#playback.networkChanged(now) ? this.#catchUp(now) : this.#afresh(now);
@@ -96,20 +108,16 @@ export class Session {
     if (this.#link !== "up") return this.#admittance.rest();
     const restart = this.#playback.restartDue(now);
     const resume = this.#playback.resumable(now);
+    const wishes = this.#wishes.say(restart);
     if (restart) this.#playback.restartAsked(now);
-    const watch = {
-      version: PROTOCOL_VERSION,
-      ...this.#target,
-      ...(resume !== undefined && { resume }),
-      ...(restart && { restart }),
-    };
+    const watch = { version: PROTOCOL_VERSION, ...this.#target, ...(resume !== undefined && { resume }), ...wishes };
     this.#outputs.push({ type: "watch", ask: this.#admittance.ask(), watch });
   }
 
-  /** Asks for another path, to go on with the session, unless a question is under way. */
+  /** Says what the robot has not heard yet, to go on with the session, unless a question is under way that will. */
   #catchUp(now: Millis): void {
     if (this.#admittance.pending || this.#admittance.stopped || this.#playback.resumable(now) === undefined) return;
-    if (this.#playback.restartDue(now)) this.#ask(now);
+    if (this.#wishes.unsaid || this.#playback.restartDue(now)) this.#ask(now);
   }
 
   /** Asks for a new session at once: the old one is not wanted any more, even if it lives. */
@@ -124,6 +132,8 @@ export class Session {
     if ("error" in reply) return this.#admittance.refused(reply.error, now);
     // What was to be resumed may have died while the server answered.
     if (reply.resumed && !this.#playback.resume(reply)) return this.#admittance.again(now);
+    const { rung } = this.#wishes;
+    if (rung !== undefined && rung >= reply.video.rungs.length) this.#wishes.forget();
     this.#admittance.admitted(reply, now);
     this.#outputs.push({ type: "admitted", admission: reply });
     for (const early of this.#admittance.negotiation.admit(reply)) this.#negotiated(early, now);

@@ -9,6 +9,7 @@ import type {
   RobotId,
   ToServer,
   ToViewer,
+  VideoCodec,
   Watch,
   WatchReply,
 } from "./protocol.gen";
@@ -26,6 +27,8 @@ export interface Target {
 export interface Surroundings {
   /** Between 0 and 1. */
   random?: () => number;
+  /** What can be decoded; nothing when unknown. */
+  codecs?: () => VideoCodec[];
 }
 
 /** What a peer connection and its picture have to tell. */
@@ -45,6 +48,8 @@ export type Input =
   | { type: "visible"; visible: boolean }
   | { type: "target"; target: Target }
   | { type: "networkChanged" }
+  /** The quality that was chosen: the place of a rung; absent is Auto. */
+  | { type: "want"; rung?: number }
   | { type: "retry" }
   | { type: "tick" };
 

@@ -5,7 +5,8 @@ import { Controls } from "./controls";
 import { element } from "./dom";
 import { onNetworkChange } from "./network";
 import { Picture } from "./picture";
-import type { Admission, LiveRobot } from "./protocol.gen";
+import type { Admission, LiveRobot, VideoCodec } from "./protocol.gen";
+import { Quality } from "./quality";
 import { liveRobots } from "./robots";
 import { routeOf, watchPath, type Route } from "./route";
 import { Session } from "./session";
@@ -13,6 +14,7 @@ import { Signalling } from "./signalling";
 import { sampleOf, StatsPanel } from "./stats";
 import { Status } from "./status";
 import type { ConnectionId, Input, Output } from "./steps";
+import { codecsOf } from "./wishes";
 
 /** Fine enough to see within a blink that a picture stands still. */
 const TICK = 250;
@@ -28,6 +30,7 @@ export class Viewer {
   });
   readonly #controls: Controls;
   readonly #cameras: Cameras;
+  readonly #quality: Quality;
   readonly #status = new Status();
   readonly #stats = new StatsPanel();
   readonly #life = new AbortController();
@@ -40,7 +43,7 @@ export class Viewer {
 
   constructor(route: Exclude<Route, { page: "home" }>) {
     this.#route = route;
-    this.#session = new Session(route.target, performance.now());
+    this.#session = new Session(route.target, performance.now(), { codecs: decodable });
     this.#signalling = new Signalling({
       link: (up) => this.#tell({ type: "link", up }),
       message: (message) => this.#tell({ type: "message", message }),
@@ -51,6 +54,7 @@ export class Viewer {
     this.#cameras.show(route.target.robot, route.target.camera, []);
 
     const { signal } = this.#life;
+    this.#quality = new Quality((rung) => this.#tell({ type: "want", ...(rung !== undefined && { rung }) }), signal);
     element("retry", HTMLButtonElement).addEventListener("click", () => this.#tell({ type: "retry" }), { signal });
     onNetworkChange(() => this.#tell({ type: "networkChanged" }), signal);
     addEventListener("popstate", () => this.#retarget(), { signal });
@@ -147,6 +151,7 @@ export class Viewer {
     if (admission.resumed) this.#connection?.link.useIceServers(admission.ice_servers);
     // The cameras of a session that goes on are known.
     else this.#cameras.show(admission.robot, admission.camera, []);
+    this.#quality.show(admission.video.rungs, this.#session.rung);
     void liveRobots(this.#life.signal).then((robots) => this.#showCameras(robots));
   }
 
@@ -165,6 +170,8 @@ export class Viewer {
   #retarget(): void {
     const route = routeOf(location.pathname);
     if (route.page === "home") return;
+    // What another camera has to choose from is not known yet.
+    this.#quality.show([], undefined);
     this.#tell({ type: "target", target: route.target });
   }
 
@@ -185,4 +192,8 @@ export class Viewer {
       (error: unknown) => console.debug("no statistics", error),
     );
   }
+}
+
+function decodable(): VideoCodec[] {
+  return "RTCRtpReceiver" in globalThis ? codecsOf(RTCRtpReceiver.getCapabilities?.("video")) : [];
 }
