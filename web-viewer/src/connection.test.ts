@@ -10,6 +10,29 @@ class FakePeer extends EventTarget {
   connectionState = "new";
   localDescription: { sdp: string } | undefined;
   #remote = "";
+  readonly transceivers = [
+    {
+      extensions: [
+        { uri: "known", direction: "sendrecv" },
+        { uri: "abs-capture-time", direction: "stopped" },
+      ],
+      getHeaderExtensionsToNegotiate() {
+        return this.extensions;
+      },
+      setHeaderExtensionsToNegotiate(extensions: { uri: string; direction: string }[]) {
+        FakePeer.log.push(`extensions ${extensions.map(({ direction }) => direction).join(" ")}`);
+      },
+    },
+    // A browser without this control, and one in which it fails.
+    {},
+    {
+      getHeaderExtensionsToNegotiate(): never {
+        throw new Error("no");
+      },
+      setHeaderExtensionsToNegotiate: () => undefined,
+    },
+  ];
+
   constructor() {
     super();
     FakePeer.last = this;
@@ -36,6 +59,10 @@ class FakePeer extends EventTarget {
   addIceCandidate({ usernameFragment = "" }: RTCIceCandidateInit): Promise<void> {
     FakePeer.log.push(`candidate ${usernameFragment}`);
     return Promise.resolve();
+  }
+
+  getTransceivers(): unknown[] {
+    return this.transceivers;
   }
 
   close(): void {
@@ -82,7 +109,13 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const TAKEN = (name: string): string[] => [`offer ${name}`, `candidate ${name}`, "create", `answer to ${name}`];
+const TAKEN = (name: string): string[] => [
+  `offer ${name}`,
+  `candidate ${name}`,
+  "extensions sendrecv sendrecv",
+  "create",
+  `answer to ${name}`,
+];
 
 describe("offers", () => {
   it("are answered one after the other, and candidates wait for their own", async () => {

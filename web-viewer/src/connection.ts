@@ -5,6 +5,8 @@
  * called any more.
  */
 import { Candidates } from "./candidates";
+import type { ReceivedFrame } from "./delay";
+import { allowExtensions } from "./extensions";
 import type { Candidate, Description, IceServer } from "./protocol.gen";
 
 export interface ConnectionEvents {
@@ -57,6 +59,12 @@ export class Connection {
     }
   }
 
+  /** The last video frame that was handed on to the picture. */
+  get received(): ReceivedFrame | undefined {
+    const video = this.#peer.getReceivers().find(({ track }) => track.kind === "video");
+    return video?.getSynchronizationSources()[0];
+  }
+
   stats(): Promise<RTCStatsReport> {
     return this.#peer.getStats();
   }
@@ -72,6 +80,7 @@ export class Connection {
     try {
       await this.#peer.setRemoteDescription(offer);
       for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
+      allowExtensions(this.#peer.getTransceivers());
       await this.#peer.setLocalDescription(await this.#peer.createAnswer());
     } catch (error) {
       this.#refused = true;

@@ -25,6 +25,7 @@ export class Picture {
   readonly #mute = element("mute", HTMLButtonElement);
   readonly #events: PictureEvents;
   readonly #life = new AbortController();
+  #shown: VideoFrameCallbackMetadata | undefined;
   #look = lookFromQuery(location.search);
   #surround: Surround | undefined;
   #renderer: Renderer | undefined;
@@ -46,6 +47,11 @@ export class Picture {
   /** Whether a new frame would come before somebody's eyes: not in a hidden page, nor before a tap that is needed. */
   get canShow(): boolean {
     return !document.hidden && this.#start.hidden !== false;
+  }
+
+  /** The frame that was shown last, where the video tells of frames. */
+  get shown(): VideoFrameCallbackMetadata | undefined {
+    return this.#shown;
   }
 
   get surrounds(): boolean {
@@ -130,7 +136,8 @@ export class Picture {
 
   #nextFrame(): void {
     if (this.#life.signal.aborted || !("requestVideoFrameCallback" in this.video)) return;
-    this.video.requestVideoFrameCallback(() => {
+    this.video.requestVideoFrameCallback((_, frame) => {
+      this.#shown = frame;
       this.#nextFrame();
       this.#events.frame();
       this.#prepare();

@@ -1,10 +1,12 @@
 /** What the browser counts about the picture, in the terms that people ask in. Pure but for `StatsPanel`. */
+import type { Delay } from "./delay";
 import { element } from "./dom";
 import type { Counters } from "./liveness";
 
 export interface Sample {
   at: number;
   counters: Counters;
+  received: number;
   lost: number;
   dropped: number;
   freezes: number;
@@ -39,6 +41,7 @@ export function sampleOf(report: Iterable<[string, Record<string, unknown>]>, at
   return {
     at,
     counters: { bytes: count(video["bytesReceived"]), decoded: count(video["framesDecoded"]) },
+    received: count(video["packetsReceived"]),
     lost: count(video["packetsLost"]),
     dropped: count(video["framesDropped"]),
     freezes: count(video["freezeCount"]),
@@ -58,13 +61,14 @@ export function sampleOf(report: Iterable<[string, Record<string, unknown>]>, at
 }
 
 /** Name and value of each line, over the time since the sample before. */
-export function linesFor(now: Sample, before: Sample | undefined): [name: string, value: string][] {
+export function linesFor(now: Sample, before: Sample | undefined, delay: Delay): [name: string, value: string][] {
   const since: Sample = before ?? { ...now, at: now.at - 1000 };
   const seconds = Math.max(0.001, (now.at - since.at) / 1000);
   const frames = now.counters.decoded - since.counters.decoded;
   const emitted = now.bufferEmitted - since.bufferEmitted;
   return [
     ["Picture", now.width > 0 ? `${now.width} × ${now.height}` : "–"],
+    ["Capture to screen", typeof delay === "number" ? `${delay.toFixed(0)} ms` : (delay ?? "–")],
     ["Frames", `${(frames / seconds).toFixed(0)} per second`],
     ["Bitrate", bitrate(((now.counters.bytes - since.counters.bytes) * 8) / seconds)],
     ["Codec", now.codec || "–"],
@@ -73,7 +77,7 @@ export function linesFor(now: Sample, before: Sample | undefined): [name: string
     ["Jitter", `${(now.jitterSeconds * 1000).toFixed(1)} ms`],
     ["Buffered for", perFrame(now.bufferSeconds - since.bufferSeconds, emitted)],
     ["Decoded in", perFrame(now.decodeSeconds - since.decodeSeconds, frames)],
-    ["Packets lost", `${now.lost}`],
+    ["Packets lost", `${now.lost}${share(now.lost - since.lost, now.received - since.received)}`],
     ["Asked again", `${now.retransmissions}`],
     ["Keyframes", `${now.keyframes}, ${now.keyframeRequests} asked for`],
     ["Frames dropped", `${now.dropped}`],
@@ -92,9 +96,12 @@ export class StatsPanel {
     return !this.#panel.hidden;
   }
 
-  show(sample: Sample): void {
+  show(sample: Sample, delay: Delay): void {
     if (!this.#panel.hidden) {
-      const rows = linesFor(sample, this.#before).flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]);
+      const rows = linesFor(sample, this.#before, delay).flatMap(([name, value]) => [
+        cell("dt", name),
+        cell("dd", value),
+      ]);
       this.#list.replaceChildren(...rows);
     }
     this.#before = sample;
@@ -107,6 +114,11 @@ export class StatsPanel {
 
 function perFrame(seconds: number, frames: number): string {
   return frames > 0 ? `${((seconds * 1000) / frames).toFixed(1)} ms` : "–";
+}
+
+/** Of the last second; a count alone does not say whether it still goes on. */
+function share(lost: number, received: number): string {
+  return lost > 0 ? `, now ${((100 * lost) / (lost + Math.max(0, received))).toFixed(1)} %` : "";
 }
 
 function cell(tag: "dt" | "dd", content: string): HTMLElement {

@@ -2,6 +2,7 @@
 import { Cameras } from "./cameras";
 import { Connection } from "./connection";
 import { Controls } from "./controls";
+import { captureToScreen, type Delay } from "./delay";
 import { element } from "./dom";
 import { onNetworkChange } from "./network";
 import { Picture } from "./picture";
@@ -187,10 +188,17 @@ export class Viewer {
         const more = sample.counters.decoded > connection.decoded;
         connection.decoded = sample.counters.decoded;
         if (more && !this.#picture.seesFrames) this.#tell({ type: "frame", connection: connection.id });
-        this.#stats.show(sample);
+        this.#stats.show(sample, this.#delay(connection));
       },
       (error: unknown) => console.debug("no statistics", error),
     );
+  }
+
+  #delay({ id, link }: { id: ConnectionId; link: Connection }): Delay {
+    const { shown } = this.#picture;
+    // What is on the screen may still be of the connection before.
+    if (!shown || id !== this.#attached) return undefined;
+    return captureToScreen(shown, link.received, { now: performance.now(), wall: Date.now() });
   }
 }
 
