@@ -2,7 +2,7 @@
 
 # What the programs need to be built and to run, what the demo needs beyond that, and what the tests do.
 BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
-	gstreamer1.0-plugins-base gstreamer1.0-plugins-ugly
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 TEST_PACKAGES := chromium fonts-dejavu-core
 

@@ -1,5 +1,7 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
+mod rungs;
+
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -7,10 +9,11 @@ use std::{
 };
 
 use anyhow::Context;
-use protocol::{CameraId, CameraInfo, Projection, RobotId, Rung, Video};
+use protocol::{CameraId, CameraInfo, Projection, RobotId, Video};
 use serde::Deserialize;
 
 use crate::signalling::ServerUrl;
+pub use rungs::{MAX_RUNGS, Rung};
 
 const MAX_SIDE: u32 = 4096;
 /// The largest picture of H.264's level 5.1, the highest that browsers' decoders commonly take: 36,864 macroblocks.
@@ -27,6 +30,8 @@ pub struct Config {
     pub robot: RobotId,
     pub media: Media,
     pub cameras: Vec<Camera>,
+    /// Empty: what each camera's own size suggests.
+    pub rungs: Vec<Rung>,
     pub log: daemon::log::Log,
 }
 
@@ -53,9 +58,11 @@ pub struct Camera {
     pub height: u32,
     #[serde(default = "Camera::default_fps")]
     pub fps: u32,
-    /// Bits per second.
+    /// Bits per second at full size; the config's own rungs have theirs.
     #[serde(default = "Camera::default_bitrate")]
     pub bitrate: u32,
+    #[serde(default)]
+    pub sound: Sound,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -63,6 +70,15 @@ pub struct Camera {
 pub enum Source {
     /// A drawn 360° scene with known things at known directions.
     Test,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    #[default]
+    None,
+    /// A beep with each second of the wall clock.
+    Tone,
 }
 
 /// A value that parses but cannot work. Names the key, the value and what to do.
@@ -74,6 +90,10 @@ pub enum ConfigError {
     DuplicateCamera(String),
     #[error("camera {camera}: {key} is {value}, but must be {rule}")]
     Value { camera: CameraId, key: &'static str, value: u32, rule: &'static str },
+    #[error("there are {0} [[rungs]] sections: keep {MAX_RUNGS} at most, or none")]
+    TooManyRungs(usize),
+    #[error("[[rungs]] number {number}: {key} is {value}, but must be {rule}")]
+    Rung { number: usize, key: &'static str, value: u32, rule: String },
     #[error("media.max_viewers is 0: nobody could watch; use 1 or more")]
     NoViewers,
 }
@@ -85,6 +105,7 @@ impl Default for Config {
             robot: "demo".parse().expect("a valid id"),
             media: Media::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
+            rungs: Vec::new(),
             log: daemon::log::Log::default(),
         }
     }
@@ -119,7 +140,7 @@ impl Config {
             }
             camera.check()?;
         }
-        Ok(())
+        rungs::check(&self.rungs, &self.cameras)
     }
 }
 
@@ -134,16 +155,17 @@ impl Camera {
             height: Self::default_height(),
             fps: Self::default_fps(),
             bitrate: Self::default_bitrate(),
+            sound: Sound::default(),
         }
     }
 
-    /// What viewers need to know of it.
-    pub fn info(&self) -> CameraInfo {
+    /// What viewers need to know of it, when the config has these rungs.
+    pub fn info(&self, rungs: &[Rung]) -> CameraInfo {
         let projection = match self.source {
             Source::Test => Projection::Equirectangular,
         };
-        let rung = Rung { width: self.width, height: self.height, fps: self.fps, bitrate: self.bitrate };
-        CameraInfo { id: self.id.clone(), title: self.title.clone(), video: Video { projection, rungs: vec![rung] } }
+        let rungs = rungs::of(self, rungs);
+        CameraInfo { id: self.id.clone(), title: self.title.clone(), video: Video { projection, rungs } }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -210,6 +232,17 @@ mod tests {
         assert_eq!(format!("{:?}", sample.media), format!("{:?}", default.media));
         assert_eq!(format!("{:?}", sample.cameras[0]), format!("{titled:?}"));
         assert_eq!(format!("{:?}", sample.server), format!("{:?}", default.server));
+    }
+
+    /// They stand there as comments: as sections they would hold for a camera of any other size as well.
+    #[test]
+    fn the_samples_rungs_are_what_its_camera_has_without_them() {
+        let keys = ["[[rungs]]", "width =", "bitrate ="];
+        let sample = keys.iter().fold(SAMPLE.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
+        let config: Config = toml::from_str(&sample).expect("the comments parse");
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.rungs.len(), 3);
+        assert_eq!(config.cameras[0].info(&config.rungs), config.cameras[0].info(&[]));
     }
 
     #[test]

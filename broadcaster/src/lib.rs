@@ -19,7 +19,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
-use fanout::{Fanout, Feed, MediaSocket};
+use fanout::{Fanout, MediaSocket};
 use session::Identity;
 use signalling::Link;
 
@@ -49,11 +49,10 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
     let mut cameras = JoinSet::new();
     let mut feeds = Vec::new();
     for camera in config.cameras {
-        let (units_in, units) = mpsc::channel(capture::UNITS_IN_FLIGHT);
-        let (keyframes, keyframes_out) = mpsc::channel(1);
-        feeds.push(Feed { info: camera.info(), units, keyframes });
         let id = camera.id.clone();
-        let run = capture::run(camera, units_in, keyframes_out, cameras_cancel.child_token());
+        let (feed, capture) = capture::open(camera, &config.rungs);
+        feeds.push(feed);
+        let run = capture.run(cameras_cancel.child_token());
         cameras.spawn(async move { run.await.with_context(|| format!("camera {id}")) });
     }
 

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use broadcaster::{check_camera, check_media, config::Config, signalling::ServerUrl};
+use broadcaster::{
+    check_camera, check_media,
+    config::{Config, Sound},
+    signalling::ServerUrl,
+};
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
 
@@ -103,13 +107,18 @@ fn check(config: &Config) -> anyhow::Result<()> {
     check_media(config)?;
     println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
     for camera in &config.cameras {
-        check_camera(camera).with_context(|| format!("camera {}", camera.id))?;
-        let megabits = f64::from(camera.bitrate) / 1e6;
-        println!(
-            "camera    {}: {:?} source, {}×{} at {} fps, H.264 by x264 at {megabits} Mbit/s",
-            camera.id, camera.source, camera.width, camera.height, camera.fps
-        );
+        check_camera(camera, &config.rungs).with_context(|| format!("camera {}", camera.id))?;
+        let sound = match camera.sound {
+            Sound::None => "no sound",
+            Sound::Tone => "a test tone, Opus",
+        };
+        println!("camera    {}: {:?} source, {sound}", camera.id, camera.source);
+        for (place, rung) in camera.info(&config.rungs).video.rungs.iter().enumerate() {
+            let megabits = f64::from(rung.bitrate) / 1e6;
+            println!("  rung {place}  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps);
+        }
     }
-    println!("the port is free, and each camera's pipeline can be built on this machine");
+    println!("each rung comes in H.264 (x264) and VP8 (libvpx), encoded only while somebody watches it");
+    println!("the port is free, and each camera's pipeline can be built on this machine with all of its encoders");
     Ok(())
 }

@@ -1,34 +1,74 @@
-//! Encoders, set for a picture that is looked at while it happens.
+//! Encoders, set for pictures and sound that are followed while they happen.
 
 use gstreamer as gst;
-use gstreamer::prelude::*;
+use protocol::Rung;
 
-use super::{CaptureError, element::make};
+use super::{
+    CaptureError,
+    element::{filter, make},
+};
 
 /// How much bitrate may be saved up for a keyframe, in milliseconds of it: 55 KB at 3 Mbit/s, sent in a tenth of a second.
-const VBV_MILLIS: u32 = 300;
+const VBV_MILLIS: &str = "300";
 
 /// Keyframes come when a viewer joins; this many frames is only the limit for a receiver that lost one unnoticed.
-const MAX_KEYFRAME_DISTANCE: u32 = 300;
+const MAX_KEYFRAME_DISTANCE: &str = "300";
+
+/// Below this width, cutting a picture in slices costs more than a second thread gains.
+const NARROW: u32 = 640;
 
 /// x264 in software, giving constrained baseline in access units with start codes.
-pub(super) fn x264(bitrate: u32) -> Result<[gst::Element; 2], CaptureError> {
-    let encoder = make("x264enc", "gstreamer1.0-plugins-ugly")?;
-    encoder.set_property_from_str("tune", "zerolatency");
-    encoder.set_property_from_str("speed-preset", "superfast");
-    encoder.set_property("bitrate", bitrate.div_ceil(1000));
-    encoder.set_property("vbv-buf-capacity", VBV_MILLIS);
-    encoder.set_property("key-int-max", MAX_KEYFRAME_DISTANCE);
-    encoder.set_property("aud", false);
-    encoder.set_property("threads", 2u32);
-    encoder.set_property("sliced-threads", true);
-    encoder.set_property("option-string", "scenecut=0");
+pub(super) fn x264(rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
+    let (threads, sliced) = if rung.width < NARROW { ("1", "false") } else { ("2", "true") };
+    let properties = [
+        ("tune", "zerolatency"),
+        ("speed-preset", "superfast"),
+        ("bitrate", &rung.bitrate.div_ceil(1000).to_string()),
+        ("vbv-buf-capacity", VBV_MILLIS),
+        ("key-int-max", MAX_KEYFRAME_DISTANCE),
+        ("aud", "false"),
+        ("threads", threads),
+        ("sliced-threads", sliced),
+        ("option-string", "scenecut=0"),
+    ];
+    let encoder = make("x264enc", "gstreamer1.0-plugins-ugly", &properties)?;
     let caps = gst::Caps::builder("video/x-h264")
         .field("profile", "constrained-baseline")
         .field("stream-format", "byte-stream")
         .field("alignment", "au")
         .build();
-    let filter = make("capsfilter", "libgstreamer1.0-0")?;
-    filter.set_property("caps", caps);
-    Ok([encoder, filter])
+    Ok(vec![encoder, filter(caps)?])
+}
+
+/// libvpx, for viewers that cannot decode H.264.
+pub(super) fn vp8(rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
+    let properties = [
+        ("deadline", "1"),
+        ("cpu-used", "8"),
+        // A second one costs six times the processor time.
+        ("threads", "1"),
+        ("end-usage", "cbr"),
+        ("target-bitrate", &rung.bitrate.to_string()),
+        ("lag-in-frames", "0"),
+        ("keyframe-max-dist", MAX_KEYFRAME_DISTANCE),
+        ("buffer-initial-size", "100"),
+        ("buffer-optimal-size", "120"),
+        ("buffer-size", "150"),
+        // A keyframe is at most two and a half times as large as other frames on average.
+        ("max-intra-bitrate", "250"),
+    ];
+    Ok(vec![make("vp8enc", "gstreamer1.0-plugins-good", &properties)?])
+}
+
+/// Opus in packets of 20 ms, which a receiver can mend when one in ten is lost.
+pub(super) fn opus() -> Result<Vec<gst::Element>, CaptureError> {
+    let properties = [
+        ("bitrate", "32000"),
+        ("frame-size", "20"),
+        ("inband-fec", "true"),
+        ("packet-loss-percentage", "10"),
+        ("audio-type", "voice"),
+        ("complexity", "5"),
+    ];
+    Ok(vec![make("opusenc", "gstreamer1.0-plugins-base", &properties)?])
 }

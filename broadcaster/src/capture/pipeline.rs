@@ -1,40 +1,53 @@
-//! One camera's pipeline: source → encoder → sink.
+//! One camera's pipeline: its pictures and its sound, each to as many encoders as there are encodings.
+
+use std::collections::BTreeSet;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
-use tokio::sync::mpsc;
+use protocol::Rung;
 
-use super::{CaptureError, encoder, sink, synthetic::SyntheticSource};
+use super::{
+    CaptureError,
+    branch::{Branch, Outlet},
+    element::make,
+    synthetic::SyntheticSource,
+    tone,
+};
 use crate::{
-    config::{Camera, Source},
-    media::AccessUnit,
+    config::{Camera, Sound, Source},
+    media::Encoding,
 };
 
 pub(super) struct Pipeline {
     pipeline: gst::Pipeline,
-    sink: gst_app::AppSink,
     source: SyntheticSource,
+    branches: Vec<Branch>,
 }
 
 impl Pipeline {
-    /// A message in `losses` says that pictures were left out, which only a keyframe mends.
-    pub(super) fn build(
-        camera: &Camera,
-        units: mpsc::Sender<AccessUnit>,
-        losses: mpsc::Sender<()>,
-    ) -> Result<Self, CaptureError> {
+    /// With a branch for each outlet, all of them resting.
+    pub(super) fn build(camera: &Camera, rungs: &[Rung], outlets: Vec<Outlet>) -> Result<Self, CaptureError> {
         let pipeline = gst::Pipeline::new();
         let source = match camera.source {
             Source::Test => SyntheticSource::new(camera),
         };
-        let [encoder, filter] = encoder::x264(camera.bitrate)?;
-        let sink = sink::build(units, losses);
-        let elements = [source.element(), &encoder, &filter, sink.upcast_ref()];
-        pipeline.add_many(elements).map_err(CaptureError::Link)?;
-        gst::Element::link_many(elements).map_err(CaptureError::Link)?;
-        Ok(Self { pipeline, sink, source })
+        let pictures = make("tee", "libgstreamer1.0-0", &[])?;
+        link(&pipeline, &[source.element(), &pictures])?;
+        let mut branches = Vec::new();
+        for outlet in outlets {
+            branches.push(match (outlet.encoding, camera.sound) {
+                (Encoding::Video { rung, codec }, _) => {
+                    Branch::video(&pipeline, &pictures, camera, &rungs[usize::from(rung)], codec, outlet)?
+                }
+                (Encoding::Audio, Sound::Tone) => {
+                    let [tone, sounds] = tone::source()?;
+                    link(&pipeline, &[&tone, &sounds])?;
+                    Branch::audio(&pipeline, &sounds, outlet)?
+                }
+                (Encoding::Audio, Sound::None) => continue,
+            });
+        }
+        Ok(Self { pipeline, source, branches })
     }
 
     pub(super) fn start(&mut self) -> Result<(), CaptureError> {
@@ -47,10 +60,16 @@ impl Pipeline {
         self.pipeline.bus().expect("a pipeline has a bus").stream()
     }
 
-    pub(super) fn request_keyframe(&self) {
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
-        if !self.sink.send_event(event) {
-            tracing::debug!("the encoder took no keyframe request");
+    /// Runs these encoders and no others.
+    pub(super) fn run_only(&mut self, running: &BTreeSet<Encoding>) {
+        for branch in &mut self.branches {
+            branch.set_running(running.contains(&branch.encoding()));
+        }
+    }
+
+    pub(super) fn request_keyframe(&self, encoding: Encoding) {
+        if let Some(branch) = self.branches.iter().find(|branch| branch.encoding() == encoding) {
+            branch.request_keyframe();
         }
     }
 }
@@ -62,5 +81,55 @@ impl Drop for Pipeline {
             tracing::warn!(%error, "the pipeline did not stop");
         }
         self.source.join();
+    }
+}
+
+fn link(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), CaptureError> {
+    pipeline.add_many(elements).map_err(CaptureError::Link)?;
+    gst::Element::link_many(elements).map_err(CaptureError::Link)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::media::VideoCodec;
+
+    #[test]
+    fn only_encoders_that_run_get_anything_to_encode() {
+        gst::init().expect("GStreamer starts");
+        let camera =
+            Camera { width: 160, height: 80, sound: Sound::Tone, ..Camera::synthetic("main".parse().expect("an id")) };
+        let info = camera.info(&[]);
+        let [running, resting] = [VideoCodec::H264, VideoCodec::Vp8].map(|codec| Encoding::Video { rung: 0, codec });
+        let (units, mut taken) = mpsc::channel(10);
+        let keyframes = mpsc::channel(1).0;
+        let outlet = |encoding| Outlet { encoding, units: units.clone(), keyframes: keyframes.clone() };
+        let outlets = [running, resting, Encoding::Audio].map(outlet).into();
+        let mut pipeline = Pipeline::build(&camera, &info.video.rungs, outlets).expect("it can be built");
+        let elements = |pipeline: &Pipeline, name| {
+            let found = pipeline.pipeline.iterate_all_by_element_factory_name(name).into_iter();
+            found.map(|element| element.expect("nobody changes the pipeline")).collect::<Vec<gst::Element>>()
+        };
+        let open = |pipeline: &Pipeline| {
+            let valves = elements(pipeline, "valve").into_iter();
+            valves.filter(|valve| !valve.property::<bool>("drop")).count()
+        };
+        assert_eq!(open(&pipeline), 0);
+        pipeline.run_only(&[running].into());
+        pipeline.start().expect("it starts");
+        for _ in 0..3 {
+            taken.blocking_recv().expect("pictures come");
+        }
+        let fed = ["x264enc", "vp8enc", "opusenc"].map(|encoder| {
+            let pad = elements(&pipeline, encoder)[0].static_pad("sink").expect("an encoder has one");
+            pad.current_caps().is_some()
+        });
+        assert_eq!((fed, open(&pipeline)), ([true, false, false], 1));
+        pipeline.run_only(&[resting, Encoding::Audio].into());
+        assert_eq!(open(&pipeline), 2);
+        pipeline.run_only(&BTreeSet::new());
+        assert_eq!(open(&pipeline), 0);
     }
 }

@@ -1,101 +1,123 @@
 //! The pipeline's end: encoded buffers become access units and leave for Rust, without being copied.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::mpsc::error::TrySendError;
 
+use super::{branch::Outlet, gate::Gate, moment};
 use crate::media::AccessUnit;
 
-pub(super) fn build(units: mpsc::Sender<AccessUnit>, losses: mpsc::Sender<()>) -> gst_app::AppSink {
-    let mut handover = Handover { units, losses, lost: 0 };
+pub(super) fn build(mut handover: Handover) -> gst_app::AppSink {
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            match access_unit(&sample).map_or(Ok(()), |unit| handover.pass(unit)) {
-                Ok(()) => Ok(gst::FlowSuccess::Ok),
-                Err(Gone) => Err(gst::FlowError::Eos),
+            if let Some(unit) = access_unit(sink, &sample) {
+                handover.pass(unit);
             }
+            // Whatever became of it: an error would reach the source, and end the camera's other encodings as well.
+            Ok(gst::FlowSuccess::Ok)
         })
         .build();
-    // Never wait for a clock: what is encoded leaves at once.
-    gst_app::AppSink::builder().sync(false).callbacks(callbacks).build()
+    // Never wait for a clock: what is encoded leaves at once. Nor for a first picture: a resting encoding gives none.
+    gst_app::AppSink::builder().sync(false).async_(false).callbacks(callbacks).build()
 }
 
 /// Passes units on and, when the receiver is behind, leaves out everything up to the next keyframe.
-struct Handover {
-    units: mpsc::Sender<AccessUnit>,
-    losses: mpsc::Sender<()>,
+pub(super) struct Handover {
+    outlet: Outlet,
+    gate: Arc<Gate>,
     /// Units left out since the last one that was passed on.
     lost: u64,
+    /// The keyframe that mends the loss has been asked for.
+    asked: bool,
 }
 
-/// Nobody takes units any more.
-#[derive(Debug, PartialEq, Eq)]
-struct Gone;
-
 impl Handover {
-    fn pass(&mut self, unit: AccessUnit) -> Result<(), Gone> {
+    pub(super) fn new(outlet: Outlet, gate: Arc<Gate>) -> Self {
+        Self { outlet, gate, lost: 0, asked: false }
+    }
+
+    fn pass(&mut self, unit: AccessUnit) {
         let keyframe = unit.keyframe;
-        if self.lost > 0 && !keyframe {
-            self.lost += 1;
-            return Ok(());
+        if !self.gate.admits(keyframe) {
+            return;
         }
-        match self.units.try_send(unit) {
+        if self.lost > 0 && !keyframe {
+            return self.lose();
+        }
+        match self.outlet.units.try_send(unit) {
             Ok(()) => {
                 if self.lost > 0 {
-                    tracing::warn!(pictures = self.lost, "the sender was behind; pictures left out");
-                    self.lost = 0;
+                    tracing::warn!(encoding = ?self.outlet.encoding, units = self.lost, "the sender was behind; units left out");
                 }
-                Ok(())
+                (self.lost, self.asked) = (0, false);
             }
             Err(TrySendError::Full(_)) => {
-                // At the first loss, and again when the keyframe that was to mend it is lost as well.
-                if self.lost == 0 || keyframe {
-                    // A full channel holds a report that has not been acted on yet.
-                    let _ = self.losses.try_send(());
-                }
-                self.lost += 1;
-                Ok(())
+                // The keyframe that was to mend an earlier loss is lost as well.
+                self.asked &= !keyframe;
+                self.lose();
             }
-            Err(TrySendError::Closed(_)) => Err(Gone),
+            // The fan-out has ended, and the camera will be told.
+            Err(TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn lose(&mut self) {
+        self.lost += 1;
+        if !self.asked {
+            self.asked = self.outlet.keyframes.try_send(self.outlet.encoding).is_ok();
         }
     }
 }
 
-fn access_unit(sample: &gst::Sample) -> Option<AccessUnit> {
+fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample) -> Option<AccessUnit> {
     let buffer = sample.buffer_owned()?;
     // x264enc starts its time stamps at a thousand hours; only the segment knows what they mean.
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let captured = segment.to_running_time(buffer.pts()?)?;
+    let captured = moment::at(sink, segment.to_running_time(buffer.pts()?)?)?;
     let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
     let mapped = buffer.into_mapped_buffer_readable().ok()?;
-    Some(AccessUnit { data: Bytes::from_owner(mapped), keyframe, captured: Duration::from_nanos(captured.nseconds()) })
+    Some(AccessUnit { data: Bytes::from_owner(mapped), keyframe, captured })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::{Duration, Instant};
 
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::media::{Encoding, Moment, NtpTime};
+
+    #[expect(clippy::disallowed_methods, reason = "an instant that nobody looks at")]
     fn unit(keyframe: bool) -> AccessUnit {
-        AccessUnit { data: Bytes::from_static(&[0, 0, 1, 0x65]), keyframe, captured: Duration::ZERO }
+        let captured = Moment { media: Duration::ZERO, instant: Instant::now(), ntp: NtpTime(0) };
+        AccessUnit { data: Bytes::from_static(&[0, 0, 1, 0x65]), keyframe, captured }
+    }
+
+    /// A handover that runs, with room for one unit and one request.
+    fn handover() -> (Handover, mpsc::Receiver<AccessUnit>, mpsc::Receiver<Encoding>) {
+        let (units, taken) = mpsc::channel(1);
+        let (keyframes, asked) = mpsc::channel(1);
+        let gate = Arc::new(Gate::closed(0));
+        gate.open();
+        (Handover::new(Outlet { encoding: Encoding::Audio, units, keyframes }, gate), taken, asked)
     }
 
     #[test]
     fn a_receiver_that_falls_behind_goes_on_with_a_keyframe_that_is_asked_for() {
-        let (units, mut taken) = mpsc::channel(1);
-        let (losses, mut reported) = mpsc::channel(1);
-        let mut handover = Handover { units, losses, lost: 0 };
-        let mut pass = |keyframe| assert_eq!(handover.pass(unit(keyframe)), Ok(()));
+        let (mut handover, mut taken, mut asked) = handover();
+        let mut pass = |keyframe| handover.pass(unit(keyframe));
         pass(true);
         pass(false);
-        assert!(reported.try_recv().is_ok(), "the loss is reported");
+        assert_eq!(asked.try_recv(), Ok(Encoding::Audio), "a keyframe is asked for");
         pass(false);
-        assert!(reported.try_recv().is_err(), "once");
+        assert!(asked.try_recv().is_err(), "once");
         pass(true);
-        assert!(reported.try_recv().is_ok(), "the keyframe was lost, too");
+        assert!(asked.try_recv().is_ok(), "the keyframe was lost, too");
         assert!(taken.try_recv().is_ok());
         pass(false);
         assert!(taken.try_recv().is_err(), "what cannot be decoded is not passed on");
@@ -103,7 +125,17 @@ mod tests {
         assert!(taken.try_recv().is_ok_and(|unit| unit.keyframe));
         pass(false);
         assert!(taken.try_recv().is_ok_and(|unit| !unit.keyframe), "and all is well again");
-        drop(taken);
-        assert_eq!(handover.pass(unit(true)), Err(Gone));
+        assert!(asked.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_request_that_finds_no_room_is_made_again() {
+        let (mut handover, _taken, mut asked) = handover();
+        handover.outlet.keyframes.try_send(Encoding::Audio).expect("room");
+        handover.pass(unit(true));
+        handover.pass(unit(false));
+        assert!(asked.try_recv().is_ok(), "somebody else's");
+        handover.pass(unit(false));
+        assert!(asked.try_recv().is_ok());
     }
 }

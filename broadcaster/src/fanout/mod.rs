@@ -13,17 +13,9 @@ use protocol::{CameraId, Code, Register, RegisterReply, RobotId, ToRobot, ToServ
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{media::AccessUnit, session::Identity, signalling::LinkEvent};
+use crate::{capture::Feed, media::AccessUnit, session::Identity, signalling::LinkEvent};
 use audience::{Audience, Output};
 pub(crate) use socket::MediaSocket;
-
-/// One camera, as the fan-out sees it.
-pub(crate) struct Feed {
-    pub(crate) info: protocol::CameraInfo,
-    pub(crate) units: mpsc::Receiver<AccessUnit>,
-    /// A message asks for a keyframe.
-    pub(crate) keyframes: mpsc::Sender<()>,
-}
 
 pub(crate) struct Fanout {
     robot: RobotId,
@@ -44,6 +36,9 @@ impl Fanout {
         link: mpsc::Receiver<LinkEvent>,
         server: mpsc::Sender<ToServer>,
     ) -> Self {
+        for feed in &feeds {
+            feed.running.send_replace(feed.units.first().map(|(encoding, _)| *encoding).into_iter().collect());
+        }
         let cameras = feeds.iter().map(|feed| feed.info.id.clone()).collect();
         Self { robot, feeds, audience: Audience::new(identity, cameras, max_viewers), socket, link, server }
     }
@@ -125,9 +120,11 @@ impl Fanout {
     }
 
     fn request_keyframe(&self, camera: &CameraId) {
-        if let Some(feed) = self.feeds.iter().find(|feed| feed.info.id == *camera) {
-            // A full channel holds a request that has not been carried out yet, which is as good.
-            let _ = feed.keyframes.try_send(());
+        if let Some(feed) = self.feeds.iter().find(|feed| feed.info.id == *camera)
+            && let Some((encoding, _)) = feed.units.first()
+        {
+            // A full channel holds requests that have not been carried out yet, which is as good.
+            let _ = feed.keyframes.try_send(*encoding);
         }
     }
 }
@@ -136,7 +133,9 @@ impl Fanout {
 async fn next_unit(feeds: &mut [Feed]) -> (usize, AccessUnit) {
     poll_fn(|context| {
         for (index, feed) in feeds.iter_mut().enumerate() {
-            if let Poll::Ready(Some(unit)) = feed.units.poll_recv(context) {
+            if let Some((_, units)) = feed.units.first_mut()
+                && let Poll::Ready(Some(unit)) = units.poll_recv(context)
+            {
                 return Poll::Ready((index, unit));
             }
         }

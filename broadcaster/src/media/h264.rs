@@ -42,7 +42,7 @@ impl Packetiser {
         }
         let mut rest = buffer.freeze();
         let payloads: Vec<Bytes> = lengths.into_iter().map(|length| rest.split_to(length)).collect();
-        Frame { payloads, keyframe: unit.keyframe, timestamp: ticks(unit.captured) }
+        Frame { payloads, keyframe: unit.keyframe, timestamp: ticks(unit.captured.media) }
     }
 
     fn packetise(&self, nal: &[u8], buffer: &mut BytesMut, lengths: &mut Vec<usize>) {
@@ -101,17 +101,20 @@ fn trim_zeros(nal: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::media::{Moment, NtpTime};
 
+    #[expect(clippy::disallowed_methods, reason = "an instant that nobody looks at")]
     fn unit(nals: &[&[u8]]) -> AccessUnit {
         let mut data = Vec::new();
         for nal in nals {
             data.extend_from_slice(&[0, 0, 0, 1]);
             data.extend_from_slice(nal);
         }
-        AccessUnit { data: data.into(), keyframe: true, captured: Duration::from_millis(100) }
+        let captured = Moment { media: Duration::from_millis(100), instant: Instant::now(), ntp: NtpTime(0) };
+        AccessUnit { data: data.into(), keyframe: true, captured }
     }
 
     /// What a receiver does with the payloads (RFC 6184, sections 5.6 and 5.8).

@@ -1,0 +1,166 @@
+//! One encoding's way through the pipeline: valve → queue → encoder → sink.
+//!
+//! While it rests the valve is shut, and nothing behind it runs. A picture waits before the encoder at most, never behind
+//! it: what is encoded leaves at once.
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use protocol::Rung;
+use tokio::sync::mpsc;
+
+use super::{
+    CaptureError,
+    element::{filter, make},
+    encoder,
+    gate::Gate,
+    pace,
+    sink::{self, Handover},
+};
+use crate::{
+    config::Camera,
+    media::{AccessUnit, Encoding, VideoCodec},
+};
+
+const BASE: &str = "gstreamer1.0-plugins-base";
+const GOOD: &str = "gstreamer1.0-plugins-good";
+const CORE: &str = "libgstreamer1.0-0";
+
+/// A run of opusenc begins with a packet that is cut short, or, after a rest, with the rest of the run before.
+const AUDIO_RUN_IN: u8 = 1;
+
+/// A newer picture takes an older one's place; sound, which has no newer version of the same, may wait for 200 ms.
+const PICTURES_WAITING: &str = "1";
+const SOUNDS_WAITING: &str = "10";
+
+pub(super) struct Branch {
+    encoding: Encoding,
+    valve: gst::Element,
+    sink: gst_app::AppSink,
+    gate: Arc<Gate>,
+    running: bool,
+}
+
+/// Where a branch's units go, and how it asks for keyframes.
+pub(super) struct Outlet {
+    pub(super) encoding: Encoding,
+    pub(super) units: mpsc::Sender<AccessUnit>,
+    pub(super) keyframes: mpsc::Sender<Encoding>,
+}
+
+impl Branch {
+    pub(super) fn video(
+        pipeline: &gst::Pipeline,
+        pictures: &gst::Element,
+        camera: &Camera,
+        rung: &Rung,
+        codec: VideoCodec,
+        outlet: Outlet,
+    ) -> Result<Self, CaptureError> {
+        let mut steps = adapt(camera, rung)?;
+        steps.extend(match codec {
+            VideoCodec::H264 => encoder::x264(rung)?,
+            VideoCodec::Vp8 => encoder::vp8(rung)?,
+        });
+        let branch = Self::build(pipeline, pictures, PICTURES_WAITING, steps, outlet)?;
+        if rung.fps < camera.fps {
+            let pad = branch.valve.static_pad("src").expect("a valve has one");
+            pace::slow_down(&pad, camera.fps, rung.fps);
+        }
+        Ok(branch)
+    }
+
+    pub(super) fn audio(pipeline: &gst::Pipeline, sounds: &gst::Element, outlet: Outlet) -> Result<Self, CaptureError> {
+        Self::build(pipeline, sounds, SOUNDS_WAITING, encoder::opus()?, outlet)
+    }
+
+    fn build(
+        pipeline: &gst::Pipeline,
+        source: &gst::Element,
+        waiting: &str,
+        steps: Vec<gst::Element>,
+        outlet: Outlet,
+    ) -> Result<Self, CaptureError> {
+        let encoding = outlet.encoding;
+        let gate = Arc::new(Gate::closed(match encoding {
+            Encoding::Video { .. } => 0,
+            Encoding::Audio => AUDIO_RUN_IN,
+        }));
+        let sink = sink::build(Handover::new(outlet, Arc::clone(&gate)));
+        let valve = make("valve", CORE, &[("drop", "true")])?;
+        let queue = [
+            ("leaky", "downstream"),
+            ("max-size-buffers", waiting),
+            // A single picture can be larger than the default.
+            ("max-size-bytes", "0"),
+            ("max-size-time", "0"),
+        ];
+        let mut elements = vec![valve.clone(), make("queue", CORE, &queue)?];
+        elements.extend(steps);
+        elements.push(sink.clone().upcast());
+        pipeline.add_many(&elements).map_err(CaptureError::Link)?;
+        gst::Element::link_many(&elements).map_err(CaptureError::Link)?;
+        source.link(&valve).map_err(CaptureError::Link)?;
+        Ok(Self { encoding, valve, sink, gate, running: false })
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Starts or rests the encoder, or leaves it as it is. A run's first unit is a keyframe.
+    pub(super) fn set_running(&mut self, running: bool) {
+        if running == self.running {
+            return;
+        }
+        tracing::debug!(encoding = ?self.encoding, running, "encoder");
+        self.running = running;
+        if running {
+            self.gate.open();
+            // The encoder remembers it, and would otherwise go on from the last picture of its run before.
+            self.request_keyframe();
+            self.valve.set_property("drop", false);
+        } else {
+            self.valve.set_property("drop", true);
+            self.gate.close();
+        }
+    }
+
+    pub(super) fn request_keyframe(&self) {
+        // What a resting encoder remembers is one keyframe for each request, when it runs again.
+        if !self.running || self.encoding == Encoding::Audio {
+            return;
+        }
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
+        if !self.sink.send_event(event) {
+            tracing::debug!(encoding = ?self.encoding, "the encoder took no keyframe request");
+        }
+    }
+}
+
+/// What makes the camera's pictures the rung's, besides leaving some out.
+fn adapt(camera: &Camera, rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
+    let mut steps = Vec::new();
+    if rung.fps < camera.fps {
+        // Encoders share out their bitrate by what the caps say.
+        let caps = format!("video/x-raw,framerate={}/1", rung.fps);
+        steps.push(make("capssetter", GOOD, &[("caps", &caps)])?);
+    }
+    if (rung.width, rung.height) != (camera.width, camera.height) {
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("width", signed(rung.width))
+            .field("height", signed(rung.height))
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .build();
+        // The height is rounded; borders would bend a panorama more than that.
+        steps.extend([make("videoscale", BASE, &[("add-borders", "false")])?, filter(caps)?]);
+    }
+    Ok(steps)
+}
+
+fn signed(value: u32) -> i32 {
+    i32::try_from(value).expect("the config bounds it")
+}
