@@ -7,25 +7,37 @@ const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// Doubles with every failure, with jitter, so that many robots do not come back in step.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
     failures: u32,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::between(FIRST, LONGEST)
+    }
+}
+
 impl Backoff {
+    pub(crate) fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0 }
+    }
+
     /// The next wait; `jitter` from 0 to 1 says where in its upper half it lies.
-    pub(super) fn next(&mut self, jitter: f64) -> Duration {
-        let full = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+    pub(crate) fn next(&mut self, jitter: f64) -> Duration {
+        let full = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
 
     /// Whether nothing has failed since the last success.
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.failures == 0
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }

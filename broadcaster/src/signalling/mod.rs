@@ -1,6 +1,6 @@
 //! The robot's line to the server: typed messages in order, kept up by itself.
 
-mod backoff;
+pub(crate) mod backoff;
 mod connection;
 mod link;
 mod url;

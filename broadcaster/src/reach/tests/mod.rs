@@ -1,0 +1,4 @@
+//! [`Reach`](super::Reach) with invented time against an invented server.
+
+mod fake;
+mod reach;
