@@ -1,13 +1,16 @@
 //! How the shared socket is reached from elsewhere: the address that the outside sees, and relays where there is no way in.
 //!
-//! [`Reach`] decides, and is pure: no socket, no task, no clock. One robot has one of each, for all its viewers.
+//! [`Reach`] decides, and is pure: no socket, no task, no clock. [`shell`] finds the servers, holds the lines to those that are
+//! spoken to over TCP or TLS, and asks the local network for viewers' names. One robot has one of each, for all its viewers.
 //! Sessions see datagrams as if relays were not there: a relayed address is one more local address of theirs.
 
 mod allocation;
 mod binding;
 mod message;
+mod names;
 mod peers;
 mod server;
+mod shell;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -26,7 +29,9 @@ use rtc_crypto::RTCCryptoProvider;
 use crate::session::Datagram;
 use allocation::Allocation;
 use binding::Binding;
+pub(crate) use names::LocalName;
 pub(crate) use server::{Credentials, Server, ServerId, Transport};
+pub(crate) use shell::{ReachInput, ReachTasks, Requests};
 
 /// Each costs every viewer candidates to try: more make joining slower, not likelier.
 pub(crate) const MAX_SERVERS: usize = 4;

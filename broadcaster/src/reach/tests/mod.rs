@@ -1,4 +1,5 @@
-//! [`Reach`](super::Reach) with invented time against an invented server.
+//! [`Reach`](super::Reach) with invented time against an invented server, and all of it against a real one.
 
+mod coturn;
 mod fake;
 mod reach;
