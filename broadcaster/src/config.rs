@@ -12,7 +12,7 @@ use anyhow::Context;
 use protocol::{CameraId, CameraInfo, Projection, RobotId, Video};
 use serde::Deserialize;
 
-use crate::signalling::ServerUrl;
+use crate::{media::PacketSize, signalling::ServerUrl};
 pub use rungs::{MAX_RUNGS, Rung};
 
 const MAX_SIDE: u32 = 4096;
@@ -42,6 +42,8 @@ pub struct Media {
     /// An unspecified IPv6 address serves IPv4 as well; port 0 picks a free one.
     pub listen: SocketAddr,
     pub max_viewers: usize,
+    /// Bytes of one packet on the wire, headers included.
+    pub max_packet: u16,
 }
 
 /// `[[cameras]]`: one picture that viewers can choose.
@@ -96,6 +98,8 @@ pub enum ConfigError {
     Rung { number: usize, key: &'static str, value: u32, rule: String },
     #[error("media.max_viewers is 0: nobody could watch; use 1 or more")]
     NoViewers,
+    #[error("media.max_packet is {0}, but must be from 576 to 1500 bytes")]
+    PacketSize(u16),
 }
 
 impl Default for Config {
@@ -113,7 +117,7 @@ impl Default for Config {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8190), max_viewers: 500 }
+        Self { listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8190), max_viewers: 500, max_packet: 1200 }
     }
 }
 
@@ -132,6 +136,9 @@ impl Config {
         }
         if self.media.max_viewers == 0 {
             return Err(ConfigError::NoViewers);
+        }
+        if !(PacketSize::MIN_WIRE..=PacketSize::MAX_WIRE).contains(&usize::from(self.media.max_packet)) {
+            return Err(ConfigError::PacketSize(self.media.max_packet));
         }
         let mut ids = BTreeSet::new();
         for camera in &self.cameras {
@@ -253,6 +260,7 @@ mod tests {
         };
         assert!(broken("width = 1921").contains("width is 1921"));
         assert!(broken("width = 4096\nheight = 4096").contains("4096×2304"));
+        assert!(broken("[media]\nmax_packet = 1501").contains("max_packet is 1501"));
         assert!(broken("fps = 0").contains("fps is 0"));
         assert!(broken("bitrate = 5").contains("bitrate is 5"));
         assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));

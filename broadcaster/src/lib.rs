@@ -1,16 +1,19 @@
 //! The broadcaster: captures a robot's cameras, encodes each once, and sends to every viewer.
 //!
-//! A frame's way: `capture` (GStreamer) → `media` (packets, made once) → `fanout` (one task, one UDP port) → `session`
-//! (one per viewer). [`signalling`] is the line to the server, through which viewers come and go. [`run`] owns all tasks.
+//! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
+//! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
+//! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which viewers come and go. [`run`] owns all tasks.
 
 mod capture;
 pub mod config;
+mod delivery;
 mod fanout;
 mod media;
-#[expect(dead_code, unused_imports, reason = "the fan-out takes it in the next commit")]
 mod reach;
 mod session;
 pub mod signalling;
+mod srtp;
+mod transport;
 
 pub use capture::{CaptureError, check as check_camera};
 
@@ -21,9 +24,11 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
-use fanout::{Fanout, MediaSocket};
-use session::Identity;
+use fanout::{Fanout, Limits, Port, Surroundings};
+use media::PacketSize;
+use reach::ReachTasks;
 use signalling::Link;
+use transport::Identity;
 
 /// Parts of the WebRTC stack that warn of what is normal here, such as checks that find nobody yet.
 pub const QUIET: &[&str] = &["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp"];
@@ -34,17 +39,17 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages between robot and link: offers to a crowd that joins at once.
 const SIGNALLING_QUEUE: usize = 1024;
 
-/// Finds out whether the media port is to be had, without keeping it. Must be called within a tokio runtime.
+/// Finds out whether the media port is to be had, without keeping it.
 pub fn check_media(config: &Config) -> anyhow::Result<()> {
-    MediaSocket::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
+    Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
     Ok(())
 }
 
 /// Runs until cancelled, or until a camera cannot go on.
 pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
     let identity = Identity::generate().context("make a certificate")?;
-    let socket = MediaSocket::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
-    tracing::info!(robot = %config.robot, server = %config.server, media_port = socket.port(), "broadcaster starts");
+    let port = Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
+    tracing::info!(robot = %config.robot, server = %config.server, media_port = port.number(), "broadcaster starts");
 
     // Cameras stop last: viewers get their goodbye while there is still somebody to say it.
     let cameras_cancel = CancellationToken::new();
@@ -61,22 +66,38 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
     let (events, link_events) = mpsc::channel(SIGNALLING_QUEUE);
     let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
     let link = Link { server: config.server, events, outgoing };
-    let fanout = Fanout::new(config.robot, feeds, identity, config.media.max_viewers, socket, link_events, server);
-    let mut tasks = JoinSet::new();
+    let limits = Limits {
+        max_viewers: config.media.max_viewers,
+        packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
+    };
+    let (requests, inputs, reach) = ReachTasks::new();
+    let surroundings = Surroundings { port, link: link_events, server, requests, inputs };
+    let fanout = Fanout::new(config.robot, feeds, identity, limits, surroundings);
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let tasks_cancel = CancellationToken::new();
-    tasks.spawn(fanout.run(tasks_cancel.child_token()));
+    let fanout_cancel = tasks_cancel.child_token();
+    tasks.spawn_blocking(move || fanout.run(&fanout_cancel).context("serve the media port"));
     let link_cancel = CancellationToken::new();
-    tasks.spawn(link.run(link_cancel.child_token()));
+    let run_link = link.run(link_cancel.child_token());
+    tasks.spawn(async move {
+        run_link.await;
+        Ok(())
+    });
+    let run_reach = reach.run(link_cancel.child_token());
+    tasks.spawn(async move {
+        run_reach.await;
+        Ok(())
+    });
 
     let ended = tokio::select! {
         () = cancel.cancelled() => Ok(()),
         Some(camera) = cameras.join_next() => camera.context("a camera's task panicked").flatten(),
-        Some(task) = tasks.join_next() => task.context("a task panicked").and_then(|()| anyhow::bail!("a task ended early")),
+        Some(task) = tasks.join_next() => task.context("a task panicked").flatten().and_then(|()| anyhow::bail!("a task ended early")),
     };
-    // The fan-out says goodbye through the link, the link hangs up when that is said, the cameras stop.
+    // The fan-out says goodbye through the link and to relays, these hang up when that is said, the cameras stop.
     tasks_cancel.cancel();
     let hung_up = async {
-        drain(&mut tasks, 1).await;
+        drain(&mut tasks, 2).await;
         link_cancel.cancel();
         drain(&mut tasks, 0).await;
     };
@@ -95,10 +116,12 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
 }
 
 /// Waits until only `left` tasks run.
-async fn drain(tasks: &mut JoinSet<()>, left: usize) {
+async fn drain(tasks: &mut JoinSet<anyhow::Result<()>>, left: usize) {
     while tasks.len() > left {
-        if let Some(Err(error)) = tasks.join_next().await {
-            tracing::error!(%error, "a task panicked");
+        match tasks.join_next().await {
+            Some(Ok(Err(error))) => tracing::error!(error = error.as_ref() as &dyn std::error::Error, "a task failed"),
+            Some(Err(error)) => tracing::error!(%error, "a task panicked"),
+            Some(Ok(Ok(()))) | None => {}
         }
     }
 }

@@ -1,113 +1,218 @@
 //! All viewers of one robot, and what each of them gets. Pure: no socket, no task, no clock.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::{IpAddr, SocketAddr},
     time::Instant,
 };
 
-use protocol::{CameraId, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToRobot, ToServer};
+use protocol::{CameraId, CameraInfo, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToRobot, ToServer, Wishes};
 
-use super::routes::Routes;
+use super::{camera::Camera, routes::Routes};
 use crate::{
-    media::{AccessUnit, Packetiser},
-    session::{Datagram, Identity, KeyframeGate, Session, SessionEnd, SessionEvent},
+    delivery::Burst,
+    media::{AccessUnit, Encoding, PacketSize},
+    session::{Addresses, Invitation, Session, SessionEnd, SessionEvent},
+    transport::{Datagram, Identity, Path},
 };
+
+/// Names that are asked for at once.
+const MAX_NAMES: usize = 256;
 
 /// What must happen next.
 pub(super) enum Output {
     Transmit(Datagram),
     Say(ToServer),
-    /// This camera's encoder should make a keyframe.
-    Keyframe(CameraId),
+    /// These of the camera's encoders are to run, and no others.
+    Run(usize, BTreeSet<Encoding>),
+    /// The encoder should make a keyframe.
+    Keyframe(usize, Encoding),
+    /// Which address has this name?
+    Resolve(String),
+    /// Relays must let this address through.
+    Permit(SocketAddr),
 }
 
-#[derive(Default)]
-struct Camera {
-    packetiser: Packetiser,
-    keyframes: KeyframeGate,
+/// A session, for as long as it lives. No two ever have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(u64);
+
+impl Key {
+    #[cfg(test)]
+    pub(super) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+struct Seat {
+    session: Session,
+    camera: usize,
+    deadline: Option<Instant>,
+    /// What it was last seen to watch.
+    watched: Vec<Encoding>,
+    /// It is in the queue of those that may have media to send.
+    queued: bool,
 }
 
 pub(super) struct Audience {
     identity: Identity,
     /// In the config's order: the first is the one that viewers get who name none.
-    order: Vec<CameraId>,
-    cameras: BTreeMap<CameraId, Camera>,
+    cameras: Vec<Camera>,
     max_viewers: usize,
-    sessions: BTreeMap<SessionId, Session>,
-    viewers: BTreeMap<PeerId, SessionId>,
-    deadlines: BTreeMap<SessionId, Instant>,
+    packet_size: PacketSize,
+    addresses: Addresses,
+    seats: BTreeMap<Key, Seat>,
+    next_key: u64,
+    sessions: BTreeMap<SessionId, Key>,
+    viewers: BTreeMap<PeerId, Key>,
+    deadlines: BTreeSet<(Instant, Key)>,
+    queue: VecDeque<Key>,
     routes: Routes,
+    names: BTreeMap<String, Vec<Key>>,
     outputs: VecDeque<Output>,
 }
 
 impl Audience {
-    pub(super) fn new(identity: Identity, cameras: Vec<CameraId>, max_viewers: usize) -> Self {
+    pub(super) fn new<'a>(
+        identity: Identity,
+        cameras: impl IntoIterator<Item = (&'a CameraInfo, Vec<Encoding>)>,
+        max_viewers: usize,
+        packet_size: PacketSize,
+    ) -> Self {
         Self {
             identity,
-            cameras: cameras.iter().map(|id| (id.clone(), Camera::default())).collect(),
-            order: cameras,
+            cameras: cameras.into_iter().map(|(info, encodings)| Camera::new(info, &encodings)).collect(),
             max_viewers,
+            packet_size,
+            addresses: Addresses::default(),
+            seats: BTreeMap::new(),
+            next_key: 0,
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
-            deadlines: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            queue: VecDeque::new(),
             routes: Routes::default(),
+            names: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
 
     /// Sessions whose media flows, whoever their viewers' connections to the server belong to.
     pub(super) fn live_sessions(&self) -> impl Iterator<Item = &SessionId> {
-        self.sessions.values().filter(|session| session.is_live()).map(Session::id)
+        self.seats.values().map(|seat| &seat.session).filter(|session| session.is_live()).map(Session::id)
     }
 
-    /// Takes what the server says. `local` are the addresses at which the socket can be reached now.
-    pub(super) fn handle_message(&mut self, message: ToRobot, local: &[SocketAddr], now: Instant) {
+    /// Where we can be reached from now on. Viewers hear of what is new.
+    pub(super) fn relocate(&mut self, addresses: Addresses, now: Instant) {
+        if addresses == self.addresses {
+            return;
+        }
+        let lines = |addresses: &Addresses| -> Vec<String> {
+            let local = addresses.local.iter().filter_map(|local| local.line().ok());
+            local.chain(addresses.reflexive.iter().cloned()).collect()
+        };
+        let known = lines(&self.addresses);
+        let found: Vec<String> = lines(&addresses).into_iter().filter(|line| !known.contains(line)).collect();
+        self.addresses = addresses;
+        for key in self.everybody() {
+            self.with(key, now, |session, context| session.relocate(context.addresses, &found, now));
+        }
+    }
+
+    /// Takes what the server says.
+    pub(super) fn handle_message(&mut self, message: ToRobot, now: Instant) {
         match message {
-            ToRobot::Watcher { viewer, ticket } => self.handle_watcher(viewer, ticket, local, now),
+            ToRobot::Watcher { viewer, ticket } => self.handle_watcher(viewer, ticket, now),
             ToRobot::Answer { from, description, .. } => {
-                self.with_viewer(&from, now, |session| session.handle_answer(description, now));
+                self.with_viewer(&from, now, |session, context| {
+                    session.handle_answer(description, context.addresses, &context.camera.rings, now);
+                });
             }
             ToRobot::Candidate { from, candidate, .. } => {
-                self.with_viewer(&from, now, |session| session.handle_candidate(candidate));
+                self.with_viewer(&from, now, |session, context| {
+                    session.handle_candidate(candidate, &context.camera.rings, now);
+                });
             }
             ToRobot::DisconnectPeer { viewer } | ToRobot::Bye { viewer } => {
-                self.with_viewer(&viewer, now, |session| session.end(SessionEnd::Left));
+                self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Left, now));
             }
             ToRobot::Notice { .. } => {}
         }
     }
 
-    fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, local: &[SocketAddr], now: Instant) {
+    fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, now: Instant) {
+        let renegotiates = ticket.is_some();
         // A server of the family gives no tickets: there the connection's id is name enough.
-        let (id, camera, resumed) = match ticket {
-            Some(ticket) => (ticket.session, Some(ticket.camera), ticket.resumed),
-            None => (SessionId::try_from(viewer.to_string()).expect("the same characters"), None, false),
+        let (id, camera, resumed, wishes) = match ticket {
+            Some(ticket) => (ticket.session, Some(ticket.camera), ticket.resumed, ticket.wishes),
+            None => {
+                let id = SessionId::try_from(viewer.to_string()).expect("the same characters");
+                (id, None, false, Wishes::default())
+            }
         };
-        if resumed && self.resume(&id, &viewer, now) {
+        if resumed && self.resume(&id, &viewer, &wishes, now) {
             return;
         }
-        self.with_viewer(&viewer, now, |session| session.end(SessionEnd::Replaced));
-        self.with_session(&id, now, |session| session.end(SessionEnd::Replaced));
-        let camera = camera.unwrap_or_else(|| self.order[0].clone());
-        let refusal = if !self.cameras.contains_key(&camera) {
-            Some((Code::UnknownCamera, format!("this robot has no camera {camera}")))
-        } else if self.sessions.len() >= self.max_viewers {
-            Some((Code::Full, format!("this robot serves {} viewers already", self.max_viewers)))
-        } else {
-            None
-        };
-        if let Some((code, message)) = refusal {
-            tracing::warn!(%viewer, %code, "viewer refused");
-            return self.refuse(viewer, id, Notice::new(code, message));
+        self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Replaced, now));
+        if let Some(key) = self.sessions.get(&id).copied() {
+            self.with(key, now, |session, _| session.end(SessionEnd::Replaced, now));
         }
-        match Session::offer(id.clone(), viewer.clone(), camera, &self.identity, local, now) {
+        match self.admit(&viewer, &id, camera.as_ref()) {
+            Ok(camera) => self.invite(viewer, id, camera, wishes, renegotiates, now),
+            Err(notice) => {
+                tracing::warn!(%viewer, code = %notice.code, "viewer refused");
+                self.refuse(viewer, id, notice);
+            }
+        }
+    }
+
+    /// The place of the camera that the viewer gets.
+    fn admit(&self, viewer: &PeerId, session: &SessionId, camera: Option<&CameraId>) -> Result<usize, Notice> {
+        let place = match camera {
+            None => Some(0),
+            Some(id) => self.cameras.iter().position(|camera| camera.id == *id),
+        };
+        tracing::debug!(%viewer, %session, ?camera, "viewer asks");
+        if self.seats.len() >= self.max_viewers {
+            return Err(Notice::new(Code::Full, format!("this robot serves {} viewers already", self.max_viewers)));
+        }
+        place.ok_or_else(|| {
+            let id = camera.map(ToString::to_string).unwrap_or_default();
+            Notice::new(Code::UnknownCamera, format!("this robot has no camera {id}"))
+        })
+    }
+
+    fn invite(
+        &mut self,
+        viewer: PeerId,
+        id: SessionId,
+        place: usize,
+        wishes: Wishes,
+        renegotiates: bool,
+        now: Instant,
+    ) {
+        let camera = &self.cameras[place];
+        let invitation = Invitation {
+            id: id.clone(),
+            viewer: viewer.clone(),
+            wishes,
+            renegotiates,
+            rungs: camera.rungs.clone(),
+            addresses: &self.addresses,
+        };
+        match Session::offer(invitation, &self.identity, &camera.rings, now) {
             Ok(session) => {
-                tracing::info!(%viewer, session = %id, camera = %session.camera(), "viewer joins");
-                self.routes.add(session.ufrag().clone(), id.clone());
-                self.viewers.insert(viewer, id.clone());
-                self.sessions.insert(id.clone(), session);
-                self.settle(&id, now);
+                tracing::info!(%viewer, session = %id, camera = %camera.id, "viewer joins");
+                let key = Key(self.next_key);
+                self.next_key += 1;
+                self.viewers.insert(viewer, key);
+                self.sessions.insert(id, key);
+                let seat = Seat { session, camera: place, deadline: None, watched: Vec::new(), queued: false };
+                self.seats.insert(key, seat);
+                self.settle(key, now);
             }
             Err(error) => {
                 tracing::error!(%viewer, error = &error as &dyn std::error::Error, "no offer could be made");
@@ -122,59 +227,91 @@ impl Audience {
     }
 
     /// Binds a session that still lives to its viewer's new connection. False: it does not live.
-    fn resume(&mut self, id: &SessionId, viewer: &PeerId, now: Instant) -> bool {
-        // A viewer has one session: what it may have begun under this name meanwhile gives way to the one that lives.
-        if self.sessions.contains_key(id) && self.viewers.get(viewer).is_some_and(|other| other != id) {
-            self.with_viewer(viewer, now, |session| session.end(SessionEnd::Replaced));
-        }
-        let Some(session) = self.sessions.get_mut(id) else {
+    fn resume(&mut self, id: &SessionId, viewer: &PeerId, wishes: &Wishes, now: Instant) -> bool {
+        let Some(key) = self.sessions.get(id).copied() else {
             return false;
         };
+        // A viewer has one session: what it may have begun under this name meanwhile gives way to the one that lives.
+        if self.viewers.get(viewer).is_some_and(|other| *other != key) {
+            self.with_viewer(viewer, now, |session, _| session.end(SessionEnd::Replaced, now));
+        }
         tracing::info!(%viewer, session = %id, "viewer is back; its picture never stopped");
-        self.viewers.remove(session.viewer());
-        session.rebind(viewer.clone());
-        self.viewers.insert(viewer.clone(), id.clone());
+        if let Some(seat) = self.seats.get(&key) {
+            self.viewers.remove(seat.session.viewer());
+        }
+        self.viewers.insert(viewer.clone(), key);
+        self.with(key, now, |session, context| {
+            session.resume(viewer.clone(), wishes.clone(), context.addresses, &context.camera.rings, now);
+        });
         true
     }
 
-    pub(super) fn handle_datagram(&mut self, Datagram { data, from, to }: Datagram, now: Instant) {
-        if let Some(id) = self.routes.find(&data, from).cloned() {
-            self.with_session(&id, now, |session| session.handle_datagram(data, from, to, now));
+    pub(super) fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
+        let mut keys = self.routes.find(&datagram.data, datagram.from);
+        let Some(first) = keys.next() else { return };
+        let Datagram { data, from, to } = &datagram;
+        let (from, to) = (*from, *to);
+        // Only answers to checks may be meant for several.
+        for key in keys {
+            let copy = Datagram { data: data.clone(), from, to };
+            self.with(key, now, |session, context| {
+                session.handle_datagram(copy, context.addresses, &context.camera.rings, now);
+            });
+        }
+        self.with(first, now, |session, context| {
+            session.handle_datagram(datagram, context.addresses, &context.camera.rings, now);
+        });
+    }
+
+    /// The address that was asked for.
+    pub(super) fn handle_name(&mut self, name: &str, address: IpAddr, now: Instant) {
+        for key in self.names.remove(name).unwrap_or_default() {
+            self.with(key, now, |session, context| session.resolved(name, address, &context.camera.rings, now));
         }
     }
 
-    /// Cuts a picture into packets once and queues them for everybody who watches this camera.
-    pub(super) fn handle_unit(&mut self, id: &CameraId, unit: &AccessUnit, now: Instant) {
-        let Some(camera) = self.cameras.get_mut(id) else {
-            return;
-        };
-        let frame = camera.packetiser.frame(unit);
-        if frame.keyframe {
-            camera.keyframes.seen(now);
+    /// Cuts an access unit into packets, once, for everybody who watches that encoding.
+    pub(super) fn handle_unit(&mut self, camera: usize, encoding: Encoding, unit: &AccessUnit, now: Instant) {
+        let Self { cameras, seats, queue, .. } = self;
+        for key in cameras[camera].push(encoding, unit, self.packet_size, now) {
+            if let Some(seat) = seats.get_mut(&key).filter(|seat| !seat.queued) {
+                seat.queued = true;
+                queue.push_back(key);
+            }
         }
-        let audience: Vec<SessionId> = self
-            .sessions
-            .values()
-            .filter(|session| session.camera() == id)
-            .map(|session| session.id().clone())
-            .collect();
-        for session in audience {
-            self.with_session(&session, now, |session| session.send(&frame, now));
+    }
+
+    /// Fills the burst with what media leaves next, and says which way. None: nothing is left to send now.
+    pub(super) fn poll_media(&mut self, now: Instant, burst: &mut Burst) -> Option<Path> {
+        while let Some(key) = self.queue.front().copied() {
+            if let Some(seat) = self.seats.get_mut(&key) {
+                if let Some(path) = seat.session.poll_media(&self.cameras[seat.camera].rings, now, burst) {
+                    return Some(path);
+                }
+                seat.queued = false;
+            }
+            self.queue.pop_front();
+            self.note(key, now);
         }
+        None
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        let due: Vec<SessionId> =
-            self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(session, _)| session.clone()).collect();
-        for session in due {
-            self.with_session(&session, now, |session| session.handle_timeout(now));
+        while let Some((at, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, key));
+            if let Some(seat) = self.seats.get_mut(&key) {
+                seat.deadline = None;
+            }
+            self.with(key, now, |session, context| {
+                session.handle_timeout(context.addresses, &context.camera.rings, now);
+            });
         }
         self.grant_keyframes(now);
     }
 
     pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let keyframes = self.cameras.values().filter_map(|camera| camera.keyframes.poll_timeout(now));
-        self.deadlines.values().copied().chain(keyframes).min()
+        let sessions = self.deadlines.first().map(|(at, _)| *at);
+        self.cameras.iter().filter_map(|camera| camera.poll_timeout(now)).chain(sessions).min()
     }
 
     pub(super) fn poll_output(&mut self) -> Option<Output> {
@@ -182,206 +319,137 @@ impl Audience {
     }
 
     /// Says goodbye to everybody.
-    pub(super) fn shut_down(&mut self) {
-        let everybody: Vec<SessionId> = self.sessions.keys().cloned().collect();
-        for id in everybody {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.end(SessionEnd::Shutdown);
-            }
-            self.collect(&id);
+    pub(super) fn shut_down(&mut self, now: Instant) {
+        for key in self.everybody() {
+            self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
         }
     }
 
-    fn with_viewer(&mut self, viewer: &PeerId, now: Instant, act: impl FnOnce(&mut Session)) {
-        if let Some(id) = self.viewers.get(viewer).cloned() {
-            self.with_session(&id, now, act);
+    fn everybody(&self) -> Vec<Key> {
+        self.seats.keys().copied().collect()
+    }
+
+    fn with_viewer(&mut self, viewer: &PeerId, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
+        if let Some(key) = self.viewers.get(viewer).copied() {
+            self.with(key, now, act);
         }
     }
 
-    fn with_session(&mut self, id: &SessionId, now: Instant, act: impl FnOnce(&mut Session)) {
-        if let Some(session) = self.sessions.get_mut(id) {
-            act(session);
-            self.settle(id, now);
+    fn with(&mut self, key: Key, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
+        if let Some(seat) = self.seats.get_mut(&key) {
+            let context = Context { camera: &self.cameras[seat.camera], addresses: &self.addresses };
+            act(&mut seat.session, context);
+            self.settle(key, now);
         }
     }
 
     /// Carries a session's wishes on after it was touched.
-    fn settle(&mut self, id: &SessionId, now: Instant) {
-        if self.collect(id) {
-            return;
-        }
-        if let Some(session) = self.sessions.get_mut(id) {
-            match session.poll_timeout() {
-                Some(at) => self.deadlines.insert(id.clone(), at),
-                None => self.deadlines.remove(id),
-            };
-        }
-        self.grant_keyframes(now);
-    }
-
-    /// Takes everything that a session has to say and send. True: it was its last word.
-    fn collect(&mut self, id: &SessionId) -> bool {
-        let Some(session) = self.sessions.get_mut(id) else {
-            return true;
-        };
-        while let Some(datagram) = session.poll_transmit() {
-            self.routes.learn(datagram.to, id);
+    fn settle(&mut self, key: Key, now: Instant) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let rings = &self.cameras[seat.camera].rings;
+        while let Some(datagram) = seat.session.poll_transmit(rings, now) {
+            self.routes.ask(datagram.to, key);
             self.outputs.push_back(Output::Transmit(datagram));
         }
         let mut over = None;
-        while let Some(event) = session.poll_event() {
+        while let Some(event) = seat.session.poll_event() {
             match event {
                 SessionEvent::Say(message) => self.outputs.push_back(Output::Say(message)),
-                SessionEvent::Connected => {
-                    tracing::info!(viewer = %session.viewer(), session = %id, "viewer connected")
-                }
-                SessionEvent::KeyframeWanted => {
-                    if let Some(camera) = self.cameras.get_mut(session.camera()) {
-                        camera.keyframes.want();
+                SessionEvent::Named(name) => self.routes.add_name(name, key),
+                SessionEvent::Proven(address) => self.routes.prove(address, key),
+                SessionEvent::Name(name) => {
+                    if self.names.len() < MAX_NAMES || self.names.contains_key(&name) {
+                        self.names.entry(name.clone()).or_default().push(key);
+                        self.outputs.push_back(Output::Resolve(name));
                     }
+                }
+                SessionEvent::Peer(address) => self.outputs.push_back(Output::Permit(address)),
+                SessionEvent::Connected => {
+                    let (viewer, session) = (seat.session.viewer(), seat.session.id());
+                    tracing::info!(%viewer, %session, "viewer connected");
                 }
                 SessionEvent::Ended(end) => over = Some(end),
             }
         }
-        let Some(end) = over else {
-            return false;
-        };
-        let session = self.sessions.remove(id).expect("it was there a moment ago");
+        if let Some(end) = over {
+            return self.release(key, &end);
+        }
+        if seat.session.is_live() && !seat.queued {
+            seat.queued = true;
+            self.queue.push_back(key);
+        }
+        self.note(key, now);
+    }
+
+    /// Notes what has become of a session's place in the rings, and when it wants to be woken.
+    fn note(&mut self, key: Key, now: Instant) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let camera = &mut self.cameras[seat.camera];
+        if !seat.session.watches().eq(seat.watched.iter().copied()) {
+            let watches: Vec<Encoding> = seat.session.watches().collect();
+            let began = watches.iter().filter(|encoding| camera.watch(**encoding, key, now)).count();
+            let left = seat.watched.iter().filter(|encoding| !watches.contains(encoding));
+            let ended = left.filter(|encoding| camera.unwatch(**encoding, key)).count();
+            if began + ended > 0 {
+                self.outputs.push_back(Output::Run(seat.camera, camera.running()));
+            }
+            seat.watched = watches;
+        }
+        if let Some(encoding) = seat.session.take_wanted() {
+            camera.want_keyframe(encoding);
+        }
+        let deadline = seat.session.poll_timeout(&camera.rings);
+        if deadline != seat.deadline {
+            if let Some(former) = seat.deadline {
+                self.deadlines.remove(&(former, key));
+            }
+            seat.deadline = deadline;
+            self.deadlines.extend(deadline.map(|at| (at, key)));
+        }
+        self.grant_keyframes(now);
+    }
+
+    fn release(&mut self, key: Key, end: &SessionEnd) {
+        let Some(Seat { session, camera, deadline, watched, .. }) = self.seats.remove(&key) else { return };
         // The viewer may already be in another session: then it is that one's.
-        if self.viewers.get(session.viewer()) == Some(id) {
+        if self.viewers.get(session.viewer()) == Some(&key) {
             self.viewers.remove(session.viewer());
         }
-        self.routes.remove(session.ufrag(), id);
-        self.deadlines.remove(id);
-        tracing::info!(viewer = %session.viewer(), session = %id, reason = %end, viewers = self.sessions.len(), "session ended");
-        if let Some(cause) = std::error::Error::source(&end) {
-            tracing::warn!(viewer = %session.viewer(), error = cause, "why the session ended");
+        if self.sessions.get(session.id()) == Some(&key) {
+            self.sessions.remove(session.id());
         }
-        true
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, key));
+        }
+        self.routes.remove(key);
+        self.names.retain(|_, waiting| {
+            waiting.retain(|other| *other != key);
+            !waiting.is_empty()
+        });
+        let camera_state = &mut self.cameras[camera];
+        if watched.iter().filter(|encoding| camera_state.unwatch(**encoding, key)).count() > 0 {
+            self.outputs.push_back(Output::Run(camera, camera_state.running()));
+        }
+        let (viewer, sent) = (session.viewer(), session.counters());
+        tracing::info!(
+            %viewer, session = %session.id(), reason = %end, packets = sent.packets, bytes = sent.bytes,
+            resent = sent.resent, keyframes_asked = sent.keyframes_asked,
+            feedback_dropped = sent.feedback_dropped, viewers = self.seats.len(), "session ended"
+        );
+        if let Some(cause) = std::error::Error::source(end) {
+            tracing::warn!(%viewer, error = cause, "why the session ended");
+        }
     }
 
     fn grant_keyframes(&mut self, now: Instant) {
-        for (id, camera) in &mut self.cameras {
-            if camera.keyframes.take_due(now) {
-                self.outputs.push_back(Output::Keyframe(id.clone()));
-            }
+        for (place, camera) in self.cameras.iter_mut().enumerate() {
+            self.outputs.extend(camera.take_keyframes(now).map(|encoding| Output::Keyframe(place, encoding)));
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use protocol::Wishes;
-
-    use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    fn audience(max_viewers: usize) -> Audience {
-        let cameras = ["front", "rear"].map(|id| id.parse().expect("an id")).to_vec();
-        Audience::new(Identity::generate().expect("an identity"), cameras, max_viewers)
-    }
-
-    fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resumed: bool) {
-        let id = |text: &str| text.parse().expect("an id");
-        let ticket =
-            Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed, wishes: Wishes::default() };
-        let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
-        audience.handle_message(message, &["127.0.0.1:8190".parse().expect("an address")], start());
-    }
-
-    fn bye(audience: &mut Audience, viewer: &str) {
-        audience.handle_message(ToRobot::Bye { viewer: viewer.parse().expect("an id") }, &[], start());
-    }
-
-    /// What was said since the last look: the event, whom to, and for notices the code.
-    fn said(audience: &mut Audience) -> Vec<(&'static str, String, Option<Code>)> {
-        let mut said = Vec::new();
-        while let Some(output) = audience.poll_output() {
-            if let Output::Say(message) = output {
-                let (to, code) = match &message {
-                    ToServer::Offer { to, .. } => (Some(to), None),
-                    ToServer::Notice { to, notice, .. } => (Some(to), Some(notice.code)),
-                    ToServer::Broadcaster { .. }
-                    | ToServer::Watcher { .. }
-                    | ToServer::Answer { .. }
-                    | ToServer::Candidate { .. } => (None, None),
-                };
-                let to = to.unwrap_or_else(|| panic!("an audience does not say {message:?}"));
-                said.push((message.event(), to.to_string(), code));
-            }
-        }
-        said
-    }
-
-    fn is_empty(audience: &Audience) -> bool {
-        let Audience { sessions, viewers, deadlines, routes, .. } = audience;
-        sessions.is_empty() && viewers.is_empty() && deadlines.is_empty() && routes.is_empty()
-    }
-
-    #[test]
-    fn a_viewer_that_asks_again_gets_one_session_and_leaves_nothing_behind() {
-        let mut audience = audience(10);
-        ask(&mut audience, "v1", "s1", "front", false);
-        ask(&mut audience, "v1", "s2", "rear", false);
-        assert_eq!(said(&mut audience), [("offer", "v1".to_owned(), None), ("offer", "v1".to_owned(), None)]);
-        let sessions: Vec<&str> = audience.sessions.keys().map(SessionId::as_str).collect();
-        assert_eq!(sessions, ["s2"]);
-        bye(&mut audience, "v1");
-        assert!(is_empty(&audience));
-    }
-
-    #[test]
-    fn who_cannot_be_served_is_told_why() {
-        let mut audience = audience(1);
-        ask(&mut audience, "v1", "s1", "cellar", false);
-        ask(&mut audience, "v2", "s2", "front", false);
-        ask(&mut audience, "v3", "s3", "front", false);
-        let expected = [
-            ("notice", "v1".to_owned(), Some(Code::UnknownCamera)),
-            ("offer", "v2".to_owned(), None),
-            ("notice", "v3".to_owned(), Some(Code::Full)),
-        ];
-        assert_eq!(said(&mut audience), expected);
-    }
-
-    #[test]
-    fn a_session_that_is_resumed_answers_to_its_viewers_new_name_only() {
-        let mut audience = audience(10);
-        ask(&mut audience, "old", "s1", "front", false);
-        said(&mut audience);
-        ask(&mut audience, "new", "s1", "front", true);
-        assert_eq!(said(&mut audience), [], "nothing is negotiated anew");
-        ask(&mut audience, "newer", "s2", "front", false);
-        ask(&mut audience, "newer", "s1", "front", true);
-        let sessions: Vec<&str> = audience.sessions.keys().map(SessionId::as_str).collect();
-        assert_eq!(sessions, ["s1"], "one viewer, one session");
-        ask(&mut audience, "new", "s1", "front", true);
-        bye(&mut audience, "old");
-        assert!(!is_empty(&audience));
-        bye(&mut audience, "new");
-        assert!(is_empty(&audience));
-    }
-
-    #[test]
-    fn a_session_that_does_not_live_any_more_begins_anew() {
-        let mut audience = audience(10);
-        ask(&mut audience, "v1", "s1", "front", true);
-        assert_eq!(said(&mut audience), [("offer", "v1".to_owned(), None)]);
-    }
-
-    #[test]
-    fn the_end_says_goodbye_to_everybody() {
-        let mut audience = audience(10);
-        ask(&mut audience, "v1", "s1", "front", false);
-        ask(&mut audience, "v2", "s2", "rear", false);
-        said(&mut audience);
-        audience.shut_down();
-        let expected = ["v1", "v2"].map(|viewer| ("notice", viewer.to_owned(), Some(Code::RobotOffline)));
-        assert_eq!(said(&mut audience), expected);
-        assert!(is_empty(&audience));
-    }
+/// What a session may look at.
+struct Context<'a> {
+    camera: &'a Camera,
+    addresses: &'a Addresses,
 }

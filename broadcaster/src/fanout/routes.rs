@@ -1,130 +1,206 @@
-//! Whose datagram is it? By the address it comes from, and for ICE checks by the name that they carry.
+//! Whose datagram is it? ICE checks say so by name, their answers are for whoever asked there, and everything else is of the
+//! viewer that has proven to be where it comes from.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use protocol::SessionId;
+use super::audience::Key;
+use crate::transport::Ufrag;
 
-use crate::session::Ufrag;
+/// Addresses that one session may write to: every pair of candidates that was ever tried.
+const MAX_ASKED: usize = 64;
 
-/// Addresses that one session may be reached under: every pair of candidates that was ever tried.
-const MAX_ADDRESSES: usize = 64;
+/// Sessions that may wait for answers from one address: viewers behind one NAT may name the same one.
+const MAX_ASKERS: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Routes {
-    names: BTreeMap<Ufrag, SessionId>,
-    addresses: BTreeMap<SocketAddr, SessionId>,
+    names: BTreeMap<Ufrag, Key>,
+    proven: BTreeMap<SocketAddr, Key>,
+    asked: BTreeMap<SocketAddr, Vec<Key>>,
+    /// What each session has here, for when it ends.
+    traces: BTreeMap<Key, Traces>,
+}
+
+#[derive(Default)]
+struct Traces {
+    names: Vec<Ufrag>,
+    proven: Vec<SocketAddr>,
+    asked: Vec<SocketAddr>,
 }
 
 impl Routes {
-    pub(super) fn add(&mut self, name: Ufrag, session: SessionId) {
+    pub(super) fn add_name(&mut self, name: Ufrag, session: Key) {
+        self.traces.entry(session).or_default().names.push(name.clone());
         self.names.insert(name, session);
     }
 
-    pub(super) fn remove(&mut self, name: &Ufrag, session: &SessionId) {
-        self.names.remove(name);
-        self.addresses.retain(|_, owner| owner != session);
+    /// The session's viewer has shown to be there; whoever was there before is not any more.
+    pub(super) fn prove(&mut self, address: SocketAddr, session: Key) {
+        self.traces.entry(session).or_default().proven.push(address);
+        self.proven.insert(address, session);
     }
 
-    /// Remembers that a session has written to an address, so that what comes back finds it.
-    pub(super) fn learn(&mut self, address: SocketAddr, session: &SessionId) {
-        // Whoever has an address keeps it for as long as it lives: naming it is no way to another viewer's datagrams.
-        if self.addresses.contains_key(&address) {
+    /// The session has asked there, and awaits an answer.
+    pub(super) fn ask(&mut self, address: SocketAddr, session: Key) {
+        let askers = self.asked.get(&address).map(Vec::as_slice).unwrap_or_default();
+        let traces = self.traces.entry(session).or_default();
+        if askers.contains(&session) || askers.len() >= MAX_ASKERS || traces.asked.len() >= MAX_ASKED {
             return;
         }
-        if self.addresses.values().filter(|owner| *owner == session).count() < MAX_ADDRESSES {
-            self.addresses.insert(address, session.clone());
+        traces.asked.push(address);
+        self.asked.entry(address).or_default().push(session);
+    }
+
+    pub(super) fn remove(&mut self, session: Key) {
+        let Some(traces) = self.traces.remove(&session) else { return };
+        for name in traces.names {
+            self.names.remove(&name);
+        }
+        for address in traces.proven {
+            if self.proven.get(&address) == Some(&session) {
+                self.proven.remove(&address);
+            }
+        }
+        for address in traces.asked {
+            if let Some(askers) = self.asked.get_mut(&address) {
+                askers.retain(|asker| *asker != session);
+                if askers.is_empty() {
+                    self.asked.remove(&address);
+                }
+            }
         }
     }
 
-    pub(super) fn find(&self, data: &[u8], from: SocketAddr) -> Option<&SessionId> {
-        // A check says whom it means, which counts for more than an address that a former session may have had.
-        let named = username(data).and_then(Ufrag::from_username).and_then(|name| self.names.get(&name));
-        named.or_else(|| self.addresses.get(&from))
+    /// Who may have use for a datagram.
+    pub(super) fn find(&self, data: &[u8], from: SocketAddr) -> impl Iterator<Item = Key> + use<> {
+        let keys = match kind(data) {
+            Kind::Check(name) => {
+                Ufrag::from_username(name).and_then(|name| self.names.get(&name)).copied().into_iter().collect()
+            }
+            Kind::Answer => self.asked.get(&from).cloned().unwrap_or_default(),
+            Kind::Other => self.proven.get(&from).copied().into_iter().collect(),
+            Kind::Nothing => Vec::new(),
+        };
+        keys.into_iter()
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.addresses.is_empty()
+        self.names.is_empty() && self.proven.is_empty() && self.asked.is_empty() && self.traces.is_empty()
     }
 }
 
-/// The USERNAME attribute of a STUN message (RFC 8489, sections 5 and 14.3).
-fn username(data: &[u8]) -> Option<&str> {
+#[derive(Debug, PartialEq, Eq)]
+enum Kind<'a> {
+    Check(&'a str),
+    Answer,
+    Other,
+    Nothing,
+}
+
+/// Tells a STUN request with a USERNAME, another STUN message, and anything else (RFC 8489, sections 5 and 14.3).
+fn kind(data: &[u8]) -> Kind<'_> {
     const HEADER: usize = 20;
     const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    const RESPONSE: u8 = 0x01;
     const USERNAME: u16 = 6;
-    if data.len() < HEADER || data[0] > 3 || data[4..8] != MAGIC_COOKIE {
-        return None;
+    if !data.first().is_some_and(|first| *first <= 3) {
+        return Kind::Other;
+    }
+    if data.len() < HEADER || data[4..8] != MAGIC_COOKIE {
+        return Kind::Nothing;
+    }
+    if data[0] & RESPONSE != 0 {
+        return Kind::Answer;
     }
     let mut rest = &data[HEADER..];
     while let [kind_high, kind_low, length_high, length_low, value @ ..] = rest {
         let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
         if u16::from_be_bytes([*kind_high, *kind_low]) == USERNAME {
-            return std::str::from_utf8(value.get(..length)?).ok();
+            let name = value.get(..length).and_then(|name| std::str::from_utf8(name).ok());
+            return name.map_or(Kind::Nothing, Kind::Check);
         }
-        rest = value.get(length.next_multiple_of(4)..)?;
+        match value.get(length.next_multiple_of(4)..) {
+            Some(next) => rest = next,
+            None => return Kind::Nothing,
+        }
     }
-    None
+    Kind::Nothing
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(name: &str) -> Vec<u8> {
-        let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    const HELLO: [u8; 3] = [22, 1, 2];
+
+    fn stun(class: u8, name: Option<&str>) -> Vec<u8> {
+        let mut message = vec![class, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
         message.extend([0; 12]);
         message.extend([0x80, 0x22, 0, 3, b'x', b'y', b'z', 0]);
-        message.extend([0, 6, 0, name.len() as u8]);
-        message.extend(name.as_bytes());
-        message.resize(message.len().next_multiple_of(4), 0);
+        if let Some(name) = name {
+            message.extend([0, 6, 0, name.len() as u8]);
+            message.extend(name.as_bytes());
+            message.resize(message.len().next_multiple_of(4), 0);
+        }
         message
-    }
-
-    fn id(text: &str) -> SessionId {
-        text.parse().expect("an id")
     }
 
     fn name(text: &str) -> Ufrag {
         Ufrag::from_username(&format!("{text}:")).expect("a name")
     }
 
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], port))
+    }
+
+    fn found(routes: &Routes, data: &[u8], from: SocketAddr) -> Vec<Key> {
+        routes.find(data, from).collect()
+    }
+
     #[test]
-    fn checks_go_by_name_and_the_rest_by_address() {
-        let (old, new): (SocketAddr, SocketAddr) =
-            ("10.0.0.1:1".parse().expect("address"), "10.0.0.2:2".parse().expect("address"));
+    fn checks_go_by_name_answers_to_who_asked_and_the_rest_to_who_is_there() {
+        let (a, b) = (Key::new(1), Key::new(2));
         let mut routes = Routes::default();
-        routes.add(name("ours"), id("a"));
-        routes.add(name("other"), id("b"));
-        assert_eq!(routes.find(&check("ours:theirs"), old), Some(&id("a")));
-        assert_eq!(routes.find(&check("nobody:theirs"), old), None);
-        assert_eq!(routes.find(&[22, 1, 2], old), None);
-        routes.learn(old, &id("a"));
-        assert_eq!(routes.find(&[22, 1, 2], old), Some(&id("a")));
-        assert_eq!(routes.find(&check("other:theirs"), old), Some(&id("b")), "an address can change hands");
-        assert_eq!(routes.find(&[22, 1, 2], new), None);
-        routes.remove(&name("ours"), &id("a"));
-        routes.remove(&name("other"), &id("b"));
+        routes.add_name(name("ours"), a);
+        routes.add_name(name("other"), b);
+        let (check, answer) = (stun(0, Some("ours:theirs")), stun(1, None));
+        assert_eq!(found(&routes, &check, address(1)), [a]);
+        assert_eq!(found(&routes, &stun(0, Some("nobody:x")), address(1)), []);
+        assert_eq!(found(&routes, &stun(0, None), address(1)), []);
+        routes.ask(address(1), a);
+        routes.ask(address(1), b);
+        assert_eq!(found(&routes, &answer, address(1)), [a, b], "which of them meant it shows the password");
+        assert_eq!(found(&routes, &HELLO, address(1)), [], "to be named is not to be there");
+        routes.prove(address(1), a);
+        assert_eq!(found(&routes, &HELLO, address(1)), [a]);
+        routes.prove(address(1), b);
+        assert_eq!(found(&routes, &HELLO, address(1)), [b], "an address can change hands");
+        routes.remove(a);
+        assert_eq!(found(&routes, &HELLO, address(1)), [b]);
+        routes.remove(b);
         assert!(routes.is_empty());
     }
 
     #[test]
-    fn a_session_holds_a_bounded_number_of_addresses() {
+    fn a_session_holds_a_bounded_number_of_addresses_and_an_address_of_sessions() {
         let mut routes = Routes::default();
         for port in 0..1000 {
-            routes.learn(SocketAddr::from(([10, 0, 0, 1], port)), &id("a"));
+            routes.ask(address(port), Key::new(1));
+            routes.ask(address(7), Key::new(u64::from(port)));
         }
-        assert_eq!(routes.addresses.len(), MAX_ADDRESSES);
+        assert_eq!(routes.asked.values().filter(|askers| askers.contains(&Key::new(1))).count(), MAX_ASKED);
+        assert_eq!(routes.asked[&address(7)].len(), MAX_ASKERS);
     }
 
     #[test]
     fn no_datagram_makes_the_reader_panic() {
-        let whole = check("ours:theirs");
+        let whole = stun(0, Some("ours:theirs"));
         for end in 0..whole.len() {
-            assert!(username(&whole[..end]).is_none_or(|name| name == "ours:theirs"));
+            assert!(matches!(kind(&whole[..end]), Kind::Nothing | Kind::Other | Kind::Check("ours:theirs")));
         }
         let mut endless = whole.clone();
         endless[22] = 0xff;
-        assert_eq!(username(&endless), None);
+        assert_eq!(kind(&endless), Kind::Nothing);
     }
 }

@@ -10,7 +10,10 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket};
 
-use crate::session::Datagram;
+use crate::{
+    delivery::Burst,
+    transport::{Datagram, Path},
+};
 
 /// Receive operations per wake-up.
 const BATCH: usize = 8;
@@ -32,17 +35,22 @@ pub(crate) struct BindError {
     cause: io::Error,
 }
 
-pub(crate) struct MediaSocket {
-    socket: UdpSocket,
-    state: UdpSocketState,
+/// The port, before anybody listens to it.
+pub(crate) struct Port {
+    socket: std::net::UdpSocket,
     local: SocketAddr,
     /// Viewers may be on this very machine.
     loopback: bool,
+}
+
+pub(super) struct MediaSocket {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
     buffers: [Box<[u8]>; BATCH],
 }
 
-impl MediaSocket {
-    /// Must be called within a tokio runtime.
+impl Port {
     pub(crate) fn bind(listen: SocketAddr, loopback: bool) -> Result<Self, BindError> {
         let bound = open(listen).or_else(|error| {
             let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
@@ -52,17 +60,11 @@ impl MediaSocket {
             }
             Err(error)
         });
-        let build = || {
-            let socket = UdpSocket::from_std(bound?)?;
-            let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-            let local = socket.local_addr()?;
-            let buffers = std::array::from_fn(|_| vec![0; BUFFER].into_boxed_slice());
-            Ok(Self { socket, state, local, loopback, buffers })
-        };
-        build().map_err(|cause| BindError { address: listen, cause })
+        let local = |socket: std::net::UdpSocket| Ok(Self { local: socket.local_addr()?, socket, loopback });
+        bound.and_then(local).map_err(|cause| BindError { address: listen, cause })
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.local.port()
     }
 
@@ -84,6 +86,21 @@ impl MediaSocket {
         };
         let addresses = interfaces.iter().map(|interface| interface.ip()).filter(usable);
         addresses.take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, self.local.port())).collect()
+    }
+
+    /// Begins to listen. Must be called within the runtime that goes on doing so.
+    pub(super) fn open(&self) -> io::Result<MediaSocket> {
+        let socket = UdpSocket::from_std(self.socket.try_clone()?)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let buffers = std::array::from_fn(|_| vec![0; BUFFER].into_boxed_slice());
+        Ok(MediaSocket { socket, state, local: self.local, buffers })
+    }
+}
+
+impl MediaSocket {
+    /// Packets that leave in one send.
+    pub(super) fn max_segments(&self) -> usize {
+        self.state.max_gso_segments()
     }
 
     /// Waits for datagrams.
@@ -108,26 +125,43 @@ impl MediaSocket {
         Ok(datagrams)
     }
 
-    /// Sends one datagram, waiting while the network card is busy. What cannot be sent is lost, as on any network.
+    /// Sends one datagram. What cannot be sent is lost, as on any network.
     pub(super) async fn send(&self, datagram: &Datagram) {
-        let destination = match (datagram.to.ip(), self.local) {
-            (IpAddr::V4(ip), SocketAddr::V6(_)) => SocketAddr::new(ip.to_ipv6_mapped().into(), datagram.to.port()),
-            _ => datagram.to,
+        let path = Path { local: datagram.from, remote: datagram.to };
+        self.send_segments(path, &datagram.data, None).await;
+    }
+
+    /// Sends a burst's packets with one call of the kernel, or one by one where it cannot take them so.
+    pub(super) async fn send_burst(&self, path: Path, burst: &Burst) {
+        let segment = burst.segment_size();
+        let together = burst.segments() > 1 && self.send_segments(path, burst.bytes(), Some(segment)).await;
+        if !together {
+            for packet in burst.packets() {
+                self.send_segments(path, packet, None).await;
+            }
+        }
+    }
+
+    /// Waits only while the network card is busy. False: the kernel refuses it.
+    async fn send_segments(&self, path: Path, contents: &[u8], segment_size: Option<usize>) -> bool {
+        let destination = match (path.remote.ip(), self.local) {
+            (IpAddr::V4(ip), SocketAddr::V6(_)) => SocketAddr::new(ip.to_ipv6_mapped().into(), path.remote.port()),
+            _ => path.remote,
         };
-        let from = datagram.from.ip();
-        let transmit = Transmit {
-            destination,
-            ecn: None,
-            contents: &datagram.data,
-            segment_size: None,
-            src_ip: (!from.is_unspecified()).then_some(from),
-        };
-        let sent = self
-            .socket
-            .async_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.socket), &transmit))
-            .await;
-        if let Err(error) = sent {
-            tracing::trace!(%error, "datagram not sent");
+        let from = path.local.ip();
+        let src_ip = (!from.is_unspecified()).then_some(from);
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
+        let attempt = || self.state.try_send(UdpSockRef::from(&self.socket), &transmit);
+        let mut sent = self.socket.try_io(Interest::WRITABLE, attempt);
+        if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            sent = self.socket.async_io(Interest::WRITABLE, attempt).await;
+        }
+        match sent {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::trace!(%error, "not sent");
+                false
+            }
         }
     }
 }
@@ -156,18 +190,32 @@ mod tests {
     use super::*;
 
     async fn round_trip(listen: &str, peer: &str) {
-        let mut media = MediaSocket::bind(listen.parse().expect("an address"), true).expect("binds");
+        let port = Port::bind(listen.parse().expect("an address"), true).expect("binds");
+        let mut media = port.open().expect("opens");
         let viewer = UdpSocket::bind(peer).await.expect("binds");
-        let home = SocketAddr::new(viewer.local_addr().expect("bound").ip(), media.port());
-        assert!(media.addresses().contains(&home), "{home} is offered");
+        let home = SocketAddr::new(viewer.local_addr().expect("bound").ip(), port.number());
+        assert!(port.addresses().contains(&home), "{home} is offered");
         viewer.send_to(b"check", home).await.expect("sent");
         let [datagram] = media.receive().await.expect("received").try_into().ok().expect("one datagram");
         assert_eq!((&datagram.data[..], datagram.to), (&b"check"[..], home));
         let answer = Datagram { data: BytesMut::from(&b"answer"[..]), from: datagram.to, to: datagram.from };
         media.send(&answer).await;
-        let mut buffer = [0; 16];
+        let mut buffer = [0; 2000];
         let (length, from) = viewer.recv_from(&mut buffer).await.expect("answered");
         assert_eq!((&buffer[..length], from), (&b"answer"[..], home), "it comes from where it was sent to");
+        let path = Path { local: home, remote: datagram.from };
+        for limit in [64, 1] {
+            let mut burst = Burst::new(limit);
+            for length in [1000, 1000, 300].into_iter().take(limit) {
+                burst.fill_for_test(length);
+            }
+            let packets = burst.segments();
+            media.send_burst(path, &burst).await;
+            for index in 0..packets {
+                let (length, _) = viewer.recv_from(&mut buffer).await.expect("received");
+                assert_eq!(length, if index == 2 { 300 } else { 1000 }, "each packet comes by itself");
+            }
+        }
     }
 
     #[tokio::test]
@@ -178,11 +226,11 @@ mod tests {
         round_trip("127.0.0.1:0", "127.0.0.1:0").await;
     }
 
-    #[tokio::test]
-    async fn a_port_that_is_taken_is_named() {
-        let taken = MediaSocket::bind("127.0.0.1:0".parse().expect("an address"), true).expect("binds");
-        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), taken.port());
-        let error = MediaSocket::bind(address, true).err().expect("taken").to_string();
+    #[test]
+    fn a_port_that_is_taken_is_named() {
+        let taken = Port::bind("127.0.0.1:0".parse().expect("an address"), true).expect("binds");
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), taken.number());
+        let error = Port::bind(address, true).err().expect("taken").to_string();
         assert!(error.contains(&address.to_string()), "{error}");
     }
 }

@@ -1,71 +1,107 @@
 //! Cuts H.264 access units into RTP payloads (RFC 6184, packetization-mode 1).
 //!
-//! A NAL unit that fits goes alone; a larger one becomes FU-A fragments of equal size, so that a frame's packets can later
-//! leave in one segmented send.
+//! Small NAL units share a packet, large ones become fragments of equal size, and where that costs a few bytes of padding
+//! all packets but the last are equally long: then the whole frame leaves in one segmented send.
 
-use bytes::{BufMut, Bytes, BytesMut};
-
-use super::{AccessUnit, Frame, ticks};
-
-/// Bytes of RTP payload in one packet: with RTP header, extensions, SRTP tag, UDP and IPv6 it stays below 1200.
-const MAX_PAYLOAD: usize = 1100;
+use super::frame::Builder;
 
 const NAL_TYPE: u8 = 0x1f;
 const NAL_REFERENCE: u8 = 0x60;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
+const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 const FU_START: u8 = 0x80;
 const FU_END: u8 = 0x40;
 const FU_HEADER_LEN: usize = 2;
+const STAP_HEADER_LEN: usize = 1;
+const STAP_LENGTH_LEN: usize = 2;
 
-/// Turns one camera's access units into frames.
-#[derive(Debug)]
-pub(crate) struct Packetiser {
-    max_payload: usize,
+/// What becomes of the next NAL units.
+enum Plan<'a> {
+    /// One packet for all of them.
+    Together(Vec<&'a [u8]>),
+    /// Fragments whose share of the NAL unit is `size` bytes; the frame's first is `shortage` shorter.
+    Apart { nal: &'a [u8], size: usize, shortage: usize },
 }
 
-impl Default for Packetiser {
-    fn default() -> Self {
-        Self { max_payload: MAX_PAYLOAD }
+pub(super) fn packetise(stream: &[u8], frame: &mut Builder) {
+    let plans = plan(stream, frame.max(), frame.shortage());
+    let length = plans.iter().map(Plan::longest).max().unwrap_or_default();
+    let mut plans = plans.iter().peekable();
+    while let Some(plan) = plans.next() {
+        let last = plans.peek().is_none();
+        match plan {
+            Plan::Together(nals) => together(nals, length, last, frame),
+            Plan::Apart { nal, size, shortage } => apart(nal, *size, *shortage, length, last, frame),
+        }
     }
 }
 
-impl Packetiser {
-    /// Copies each payload once, into one buffer that all of the frame's payloads share.
-    pub(crate) fn frame(&mut self, unit: &AccessUnit) -> Frame {
-        let mut buffer = BytesMut::with_capacity(unit.data.len() + unit.data.len() / 64 + 64);
-        let mut lengths = Vec::new();
-        for nal in nal_units(&unit.data) {
-            if nal[0] & NAL_TYPE != ACCESS_UNIT_DELIMITER {
-                self.packetise(nal, &mut buffer, &mut lengths);
+fn plan(stream: &[u8], max: usize, shortage: usize) -> Vec<Plan<'_>> {
+    let mut plans = Vec::new();
+    let mut room = 0;
+    for nal in nal_units(stream).filter(|nal| nal[0] & NAL_TYPE != ACCESS_UNIT_DELIMITER) {
+        let shortage = if plans.is_empty() { shortage } else { 0 };
+        let need = STAP_LENGTH_LEN + nal.len();
+        match plans.last_mut() {
+            Some(Plan::Together(nals)) if need <= room => {
+                nals.push(nal);
+                room -= need;
+            }
+            _ if nal.len() <= max - shortage => {
+                room = (max - shortage).saturating_sub(STAP_HEADER_LEN + need);
+                plans.push(Plan::Together(vec![nal]));
+            }
+            _ => {
+                let body = nal.len() - 1 + shortage;
+                let count = body.div_ceil(max - FU_HEADER_LEN);
+                plans.push(Plan::Apart { nal, size: body.div_ceil(count), shortage });
             }
         }
-        let mut rest = buffer.freeze();
-        let payloads: Vec<Bytes> = lengths.into_iter().map(|length| rest.split_to(length)).collect();
-        Frame { payloads, keyframe: unit.keyframe, timestamp: ticks(unit.captured.media) }
     }
+    plans
+}
 
-    fn packetise(&self, nal: &[u8], buffer: &mut BytesMut, lengths: &mut Vec<usize>) {
-        if nal.len() <= self.max_payload {
-            buffer.put_slice(nal);
-            lengths.push(nal.len());
-            return;
+impl Plan<'_> {
+    /// The longest packet that may come of it, were it not the frame's first.
+    fn longest(&self) -> usize {
+        match self {
+            // A short packet must not make the others longer, and a long one is no longer than `max`.
+            Self::Together(_) => 0,
+            Self::Apart { size, .. } => FU_HEADER_LEN + size,
         }
-        let (header, body) = (nal[0], &nal[1..]);
-        let fragments = body.len().div_ceil(self.max_payload - FU_HEADER_LEN);
-        let size = body.len().div_ceil(fragments);
-        let last = body.len().div_ceil(size) - 1;
-        for (index, fragment) in body.chunks(size).enumerate() {
-            let position = match index {
-                0 => FU_START,
-                _ if index == last => FU_END,
-                _ => 0,
-            };
-            buffer.put_u8(header & NAL_REFERENCE | FU_A);
-            buffer.put_u8(position | header & NAL_TYPE);
-            buffer.put_slice(fragment);
-            lengths.push(FU_HEADER_LEN + fragment.len());
+    }
+}
+
+fn together(nals: &[&[u8]], length: usize, last: bool, frame: &mut Builder) {
+    let length = if last { 0 } else { length.saturating_sub(frame.shortage()) };
+    if let [nal] = nals {
+        return frame.padded_packet(&[nal], length);
+    }
+    let reference = nals.iter().map(|nal| nal[0] & NAL_REFERENCE).max().unwrap_or_default();
+    let header = [reference | STAP_A];
+    let lengths: Vec<[u8; 2]> =
+        nals.iter().map(|nal| u16::try_from(nal.len()).expect("it fits into a packet").to_be_bytes()).collect();
+    let mut parts: Vec<&[u8]> = vec![&header];
+    for (nal, length) in nals.iter().zip(&lengths) {
+        parts.extend([&length[..], nal]);
+    }
+    frame.padded_packet(&parts, length);
+}
+
+fn apart(nal: &[u8], size: usize, shortage: usize, length: usize, last: bool, frame: &mut Builder) {
+    let (header, mut body) = (nal[0], &nal[1..]);
+    let mut position = FU_START;
+    while !body.is_empty() {
+        let share = if position == FU_START { size - shortage } else { size };
+        let (fragment, rest) = body.split_at(share.min(body.len()));
+        if rest.is_empty() {
+            position |= FU_END;
         }
+        let head = [header & NAL_REFERENCE | FU_A, position | header & NAL_TYPE];
+        let length = if last && rest.is_empty() { 0 } else { length - frame.shortage() };
+        frame.padded_packet(&[&head, fragment], length);
+        (body, position) = (rest, 0);
     }
 }
 
@@ -104,9 +140,11 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::media::{Moment, NtpTime};
+    use crate::media::{AccessUnit, Encoding, FIRST_EXTRA, Frame, Moment, NtpTime, PacketSize, VideoCodec};
 
-    #[expect(clippy::disallowed_methods, reason = "an instant that nobody looks at")]
+    const SIZE: usize = 1200;
+
+    #[expect(clippy::disallowed_methods, reason = "an invented time")]
     fn unit(nals: &[&[u8]]) -> AccessUnit {
         let mut data = Vec::new();
         for nal in nals {
@@ -117,44 +155,107 @@ mod tests {
         AccessUnit { data: data.into(), keyframe: true, captured }
     }
 
-    /// What a receiver does with the payloads (RFC 6184, sections 5.6 and 5.8).
+    fn frame(nals: &[&[u8]]) -> Frame {
+        Encoding::Video { rung: 0, codec: VideoCodec::H264 }.packetise(&unit(nals), PacketSize::on_wire(SIZE))
+    }
+
+    /// A NAL unit of the given length that does not end in zero.
+    fn nal(header: u8, length: usize) -> Vec<u8> {
+        std::iter::once(header).chain((1..length).map(|i| (i % 251 + 1) as u8)).collect()
+    }
+
+    /// Payloads as a receiver sees them: without padding.
+    fn payloads(frame: &Frame) -> Vec<&[u8]> {
+        let strip = |payload: crate::media::frame::Payload<'_>| {
+            let padding = if payload.padded { usize::from(payload.data[payload.data.len() - 1]) } else { 0 };
+            payload.data.len() - padding
+        };
+        (0..frame.packets()).map(|index| &frame.payload(index).data[..strip(frame.payload(index))]).collect()
+    }
+
+    /// What a receiver does with the payloads (RFC 6184, sections 5.6 to 5.8).
     fn reassemble(frame: &Frame) -> Vec<Vec<u8>> {
         let mut nals: Vec<Vec<u8>> = Vec::new();
         let mut open = false;
-        for payload in &frame.payloads {
-            if payload[0] & NAL_TYPE != FU_A {
-                assert!(!open, "a fragmented NAL unit was not finished");
-                nals.push(payload.to_vec());
-                continue;
+        for payload in payloads(frame) {
+            match payload[0] & NAL_TYPE {
+                FU_A => {
+                    if payload[1] & FU_START != 0 {
+                        assert!(!open);
+                        nals.push(vec![payload[0] & NAL_REFERENCE | payload[1] & NAL_TYPE]);
+                    }
+                    nals.last_mut().expect("fragments begin with a start").extend_from_slice(&payload[2..]);
+                    open = payload[1] & FU_END == 0;
+                }
+                STAP_A => {
+                    assert!(!open, "a fragmented NAL unit was not finished");
+                    let mut rest = &payload[1..];
+                    while let [high, low, tail @ ..] = rest {
+                        let (nal, next) = tail.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+                        nals.push(nal.to_vec());
+                        rest = next;
+                    }
+                }
+                _ => {
+                    assert!(!open, "a fragmented NAL unit was not finished");
+                    nals.push(payload.to_vec());
+                }
             }
-            if payload[1] & FU_START != 0 {
-                assert!(!open);
-                nals.push(vec![payload[0] & NAL_REFERENCE | payload[1] & NAL_TYPE]);
-            }
-            nals.last_mut().expect("fragments begin with a start").extend_from_slice(&payload[2..]);
-            open = payload[1] & FU_END == 0;
         }
         assert!(!open);
         nals
     }
 
-    #[test]
-    fn a_receiver_gets_back_every_nal_unit_but_the_delimiter() {
-        let slice: Vec<u8> = std::iter::once(0x65).chain((0..5000).map(|i| (i % 251 + 1) as u8)).collect();
-        let nals: [&[u8]; 4] = [&[9, 0xf0], &[0x67, 1, 2, 3], &[0x68, 4], &slice];
-        let frame = Packetiser::default().frame(&unit(&nals));
-        assert_eq!(reassemble(&frame), [nals[1].to_vec(), nals[2].to_vec(), slice]);
-        assert!(frame.payloads.iter().all(|payload| payload.len() <= MAX_PAYLOAD));
+    /// Segmented sends that the frame needs: packets of one length, the last of which may be shorter.
+    fn sends(frame: &Frame) -> usize {
+        let (mut sends, mut open) = (0, None);
+        for index in 0..frame.packets() {
+            let length = frame.payload(index).data.len() + if index == 0 { FIRST_EXTRA } else { 0 };
+            match open {
+                Some(segment) if length == segment => {}
+                Some(segment) if length < segment => open = None,
+                _ => (sends, open) = (sends + 1, Some(length)),
+            }
+        }
+        sends
     }
 
     #[test]
-    fn fragments_differ_only_in_the_last() {
-        for length in [MAX_PAYLOAD + 1, 2 * MAX_PAYLOAD, 36_000, 55_001] {
-            let frame = Packetiser::default().frame(&unit(&[&vec![0x65; length]]));
-            let (last, others) = frame.payloads.split_last().expect("payloads");
-            assert!(others.iter().all(|payload| payload.len() == others[0].len()), "{length}");
-            assert!(last.len() <= others[0].len() && !last.is_empty(), "{length}");
-            assert_eq!(reassemble(&frame), [vec![0x65; length]]);
+    fn a_receiver_gets_back_every_nal_unit_but_the_delimiter() {
+        let slice = nal(0x65, 5000);
+        let nals: [&[u8]; 4] = [&[9, 0xf0], &[0x67, 1, 2, 3], &[0x68, 4], &slice];
+        let frame = frame(&nals);
+        assert_eq!(reassemble(&frame), [nals[1].to_vec(), nals[2].to_vec(), slice.clone()]);
+    }
+
+    #[test]
+    fn small_nal_units_share_a_packet() {
+        let (one, two) = (nal(0x41, 400), nal(0x41, 380));
+        let frame = frame(&[&one, &two]);
+        assert_eq!((frame.packets(), reassemble(&frame)), (1, vec![one, two]));
+    }
+
+    #[test]
+    fn fragments_are_of_one_length_and_no_packet_is_too_long() {
+        let max = SIZE - 94;
+        for length in [max - FIRST_EXTRA, max - FIRST_EXTRA + 1, max + 1, 2 * max, 36_000, 55_001] {
+            let whole = nal(0x65, length);
+            let frame = frame(&[&whole]);
+            assert_eq!(reassemble(&frame), [whole], "{length}");
+            assert_eq!(sends(&frame), 1, "{length}");
+            assert!(frame.payload(0).data.len() <= max - FIRST_EXTRA, "{length}");
+            assert!((0..frame.packets()).all(|index| frame.payload(index).data.len() <= max), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_picture_in_slices_leaves_in_one_send() {
+        for (one, two) in [(7000, 7600), (5000, 5100), (20_000, 19_000), (1300, 1500), (3400, 9000)] {
+            let (one, two) = (nal(0x41, one), nal(0x41, two));
+            let frame = frame(&[&one, &two]);
+            assert_eq!(reassemble(&frame), [one.clone(), two.clone()]);
+            assert_eq!(sends(&frame), 1, "{} and {}", one.len(), two.len());
+            assert!(frame.len() < (one.len() + two.len()) * 5 / 4, "{} and {}", one.len(), two.len());
         }
     }
 
@@ -165,11 +266,5 @@ mod tests {
         assert_eq!(nal_units(&[]).count(), 0);
         assert_eq!(nal_units(&[1, 2, 3]).count(), 0);
         assert_eq!(nal_units(&[0, 0, 1]).count(), 0);
-    }
-
-    #[test]
-    fn the_timestamp_wraps_and_does_not_saturate() {
-        let late = Duration::from_secs(60 * 60 * 24);
-        assert_eq!(u64::from(ticks(late)), late.as_secs() * 90_000 % (1 << 32));
     }
 }

@@ -1,15 +1,24 @@
-//! What a frame is after capture: an access unit, then the RTP payloads that all viewers share.
+//! What a frame is after capture: an access unit, then the RTP payloads that all viewers share, kept for a while in a ring.
 
+mod frame;
 mod h264;
+mod ring;
+mod rings;
+mod vp8;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub(crate) use h264::Packetiser;
+pub(crate) use frame::{FIRST_EXTRA, Frame, PacketSize};
+pub(crate) use ring::{FrameNumber, PacketNumber, Ring};
+pub(crate) use rings::Rings;
 
 /// RTP's clock for video, ticks per second (RFC 6184, section 8.2.1).
-pub(crate) const CLOCK_RATE: u32 = 90_000;
+const VIDEO_CLOCK: u32 = 90_000;
+
+/// RTP's clock for Opus, whatever it samples at (RFC 7587, section 4.1).
+const AUDIO_CLOCK: u32 = 48_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VideoCodec {
@@ -26,16 +35,43 @@ pub(crate) enum Encoding {
     Audio,
 }
 
+impl Encoding {
+    /// Ticks of RTP's clock per second.
+    pub(crate) fn clock_rate(self) -> u32 {
+        match self {
+            Self::Video { .. } => VIDEO_CLOCK,
+            Self::Audio => AUDIO_CLOCK,
+        }
+    }
+
+    /// Cuts an access unit into packets.
+    pub(crate) fn packetise(self, unit: &AccessUnit, size: PacketSize) -> Frame {
+        let mut frame = frame::Builder::new(unit, self.clock_rate(), size);
+        match self {
+            Self::Video { codec: VideoCodec::H264, .. } => h264::packetise(&unit.data, &mut frame),
+            Self::Video { codec: VideoCodec::Vp8, .. } => vp8::packetise(&unit.data, &mut frame),
+            Self::Audio => frame.packet(&[&unit.data]),
+        }
+        frame.build()
+    }
+}
+
 /// A wall clock's instant in NTP's format: seconds since 1900 in the upper half, their fraction in the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NtpTime(pub(crate) u64);
+
+impl NtpTime {
+    /// That much later.
+    pub(crate) fn after(self, time: Duration) -> Self {
+        Self(self.0.wrapping_add(((time.as_nanos() << 32) / 1_000_000_000) as u64))
+    }
+}
 
 /// One instant of capture, on every clock that somebody reads it from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Since the pipeline started. All of a camera's encodings share this clock, and RTP's timestamps come from it.
     pub(crate) media: Duration,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pacer reads it once there is one"))]
     pub(crate) instant: Instant,
     pub(crate) ntp: NtpTime,
 }
@@ -50,17 +86,24 @@ pub(crate) struct AccessUnit {
     pub(crate) captured: Moment,
 }
 
-/// One picture cut into RTP payloads, in order. Only the last one bears RTP's marker.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    pub(crate) payloads: Vec<Bytes>,
-    pub(crate) keyframe: bool,
-    /// In ticks of [`CLOCK_RATE`], modulo 2³².
-    pub(crate) timestamp: u32,
+/// A time on one of RTP's clocks, modulo 2³².
+pub(crate) fn ticks(time: Duration, clock_rate: u32) -> u32 {
+    let ticks = time.as_nanos() * u128::from(clock_rate) / 1_000_000_000;
+    (ticks & u128::from(u32::MAX)) as u32
 }
 
-/// The capture instant on RTP's clock.
-fn ticks(captured: Duration) -> u32 {
-    let ticks = captured.as_nanos() * u128::from(CLOCK_RATE) / 1_000_000_000;
-    (ticks & u128::from(u32::MAX)) as u32
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_wrap_and_do_not_saturate() {
+        let late = Duration::from_secs(60 * 60 * 24);
+        assert_eq!(u64::from(ticks(late, VIDEO_CLOCK)), late.as_secs() * 90_000 % (1 << 32));
+    }
+
+    #[test]
+    fn half_a_second_is_half_of_ntps_lower_word() {
+        assert_eq!(NtpTime(7 << 32).after(Duration::from_millis(1500)).0, 8 << 32 | 1 << 31);
+    }
 }

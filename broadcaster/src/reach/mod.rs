@@ -26,7 +26,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use rtc_crypto::RTCCryptoProvider;
 
-use crate::session::Datagram;
+use crate::transport::Datagram;
 use allocation::Allocation;
 use binding::Binding;
 pub(crate) use names::LocalName;

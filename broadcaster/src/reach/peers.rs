@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use rtc_stun::{
     attributes::{ATTR_CHANNEL_NUMBER, ATTR_XOR_PEER_ADDRESS},
     error_code::CODE_ALLOC_MISMATCH,

@@ -1,37 +1,56 @@
-//! One viewer: negotiation, its peer connection, and when to give up on it.
+//! One viewer: negotiation, its way, what it gets, and when to give up on it.
 //!
-//! Nothing here knows a socket, a task or a clock: whoever owns a session feeds it messages, datagrams, frames and the time,
-//! and then takes what it wants said, sent and known.
+//! Nothing here knows a socket, a task or a clock: whoever owns a session feeds it messages, datagrams and the time, shows it
+//! the camera's rings, and then takes what it wants said, sent and known.
 
-mod identity;
-mod keyframes;
-mod peer;
+mod answer;
+mod offer;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use protocol::{
-    CameraId, Candidate, Code, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer,
+    Candidate, Code, Description, DescriptionKind, Notice, PeerId, Sdp, SdpError, SessionId, SessionRef, ToServer,
+    Wishes,
 };
+use rtc_shared::error::Error;
 
-use crate::media::Frame;
-pub(crate) use identity::Identity;
-pub(crate) use keyframes::KeyframeGate;
-pub(crate) use peer::PeerError;
-pub(crate) use peer::{Datagram, Ufrag};
-use peer::{Peer, PeerEvent};
+use crate::{
+    delivery::{Burst, Counters, Delivery, Format},
+    media::{Encoding, Rings, VideoCodec},
+    srtp::Keys,
+    transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
+};
+use offer::Offer;
 
 /// A page needs a moment to make its answer, and a hidden tab's timers are slowed down to one a second.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Trying all pairs of candidates takes a few seconds where most of them lead nowhere.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+
+/// A path that is lost again right after it was found is not mended by trying faster.
+const RESTART_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Why a viewer's session cannot be, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error(transparent)]
+    Stack(#[from] Error),
+    #[error("our own offer is no session description")]
+    Offer(#[source] SdpError),
+    #[error("it is no session description")]
+    Answer(#[source] Error),
+    #[error("it has no usable {0}")]
+    Missing(&'static str),
+    #[error("it accepts none of this camera's codecs")]
+    NoCodec,
+}
 
 /// Why a session is over.
 #[derive(Debug, thiserror::Error)]
@@ -43,13 +62,13 @@ pub(crate) enum SessionEnd {
     #[error("the viewer sent no answer within {ANSWER_WITHIN:?}")]
     NoAnswer,
     #[error("the viewer's answer cannot be used")]
-    BadAnswer(#[source] PeerError),
+    BadAnswer(#[source] SessionError),
     #[error("no way to the viewer was found within {CONNECT_WITHIN:?}")]
     NotConnected,
     #[error("the way to the viewer broke")]
     ConnectionLost,
-    #[error("the peer connection failed")]
-    Peer(#[source] PeerError),
+    #[error("the connection failed")]
+    Failed(#[source] SessionError),
     #[error("the broadcaster ends")]
     Shutdown,
 }
@@ -59,9 +78,9 @@ impl SessionEnd {
     fn notice(&self) -> Option<Notice> {
         let code = match self {
             Self::Left | Self::Replaced => return None,
-            Self::BadAnswer(PeerError::NoCodec) => Code::Unsupported,
+            Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
             Self::BadAnswer(_) => Code::Malformed,
-            Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Peer(_) => Code::ConnectionFailed,
+            Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,
             Self::Shutdown => Code::RobotOffline,
         };
         let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -73,10 +92,16 @@ impl SessionEnd {
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
     Say(ToServer),
+    /// It goes by another name from now on, too.
+    Named(Ufrag),
+    /// The viewer has shown to be there.
+    Proven(SocketAddr),
+    /// An address that hides behind a name.
+    Name(String),
+    /// An address that relays must let through.
+    Peer(SocketAddr),
     /// Media can flow.
     Connected,
-    /// The viewer cannot go on decoding without a keyframe.
-    KeyframeWanted,
     Ended(SessionEnd),
 }
 
@@ -88,12 +113,42 @@ enum Phase {
     Ended,
 }
 
+/// What a session is made for.
+pub(crate) struct Invitation<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) viewer: PeerId,
+    pub(crate) wishes: Wishes,
+    /// Whether another offer can follow the first: pages of the family take it for a new session's.
+    pub(crate) renegotiates: bool,
+    /// Bits per second of the camera's qualities, best first.
+    pub(crate) rungs: Vec<f64>,
+    pub(crate) addresses: &'a Addresses,
+}
+
+/// Where we can be reached, as of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    /// Those that packets leave from.
+    pub(crate) local: Vec<Local>,
+    /// What others see of them, as lines of a session description.
+    pub(crate) reflexive: Vec<String>,
+}
+
 pub(crate) struct Session {
     id: SessionId,
     viewer: PeerId,
-    camera: CameraId,
+    wishes: Wishes,
+    renegotiates: bool,
+    rungs: Vec<f64>,
+    identity: Identity,
     phase: Phase,
-    peer: Peer,
+    transport: Transport,
+    offer: Offer,
+    format: Option<Format>,
+    delivery: Option<Delivery>,
+    /// When the last restart was offered, and whether its answer is still to come.
+    restarted: Option<(Instant, bool)>,
+    disconnected: bool,
     /// Candidates that came before the answer they belong to.
     early: Vec<Candidate>,
     events: VecDeque<SessionEvent>,
@@ -102,105 +157,266 @@ pub(crate) struct Session {
 impl Session {
     /// Makes the offer; it is the first thing that the session wants said.
     pub(crate) fn offer(
-        id: SessionId,
-        viewer: PeerId,
-        camera: CameraId,
+        invitation: Invitation<'_>,
         identity: &Identity,
-        local: &[SocketAddr],
+        rings: &Rings,
         now: Instant,
-    ) -> Result<Self, PeerError> {
-        let (peer, sdp) = Peer::offer(identity, local, now)?;
-        let sdp = Sdp::try_from(sdp).map_err(PeerError::Offer)?;
-        let description = Description { kind: DescriptionKind::Offer, sdp };
-        let about = Some(SessionRef { session: id.clone() });
-        let offer = ToServer::Offer { to: viewer.clone(), description: Some(description), about };
-        let phase = Phase::AwaitingAnswer { until: now + ANSWER_WITHIN };
-        let events = VecDeque::from([SessionEvent::Say(offer)]);
-        Ok(Self { id, viewer, camera, phase, peer, early: Vec::new(), events })
+    ) -> Result<Self, SessionError> {
+        let Invitation { id, viewer, wishes, renegotiates, rungs, addresses } = invitation;
+        let (transport, credentials) = Transport::new(identity, &addresses.local, now)?;
+        let accepts = |codec| wishes.codecs.is_empty() || wishes.codecs.contains(&named(codec));
+        let offer = Offer::new(rings, accepts);
+        let mut session = Self {
+            id,
+            viewer,
+            wishes,
+            renegotiates,
+            rungs,
+            identity: identity.clone(),
+            phase: Phase::AwaitingAnswer { until: now + ANSWER_WITHIN },
+            transport,
+            offer,
+            format: None,
+            delivery: None,
+            restarted: None,
+            disconnected: false,
+            early: Vec::new(),
+            events: VecDeque::new(),
+        };
+        session.say_offer(credentials, addresses)?;
+        Ok(session)
+    }
+
+    fn say_offer(&mut self, credentials: Credentials, addresses: &Addresses) -> Result<(), SessionError> {
+        let mut candidates = addresses.local.iter().map(|local| local.line()).collect::<Result<Vec<_>, _>>()?;
+        candidates.extend_from_slice(&addresses.reflexive);
+        let sdp = self.offer.write(&credentials, self.identity.fingerprint(), &candidates);
+        let sdp = Sdp::try_from(sdp).map_err(SessionError::Offer)?;
+        self.events.push_back(SessionEvent::Named(credentials.ufrag));
+        let description = Some(Description { kind: DescriptionKind::Offer, sdp });
+        let offer = ToServer::Offer { to: self.viewer.clone(), description, about: self.about() };
+        self.events.push_back(SessionEvent::Say(offer));
+        Ok(())
+    }
+
+    fn about(&self) -> Option<SessionRef> {
+        Some(SessionRef { session: self.id.clone() })
+    }
+
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.id
     }
 
     pub(crate) fn viewer(&self) -> &PeerId {
         &self.viewer
     }
 
-    pub(crate) fn camera(&self) -> &CameraId {
-        &self.camera
-    }
-
-    pub(crate) fn ufrag(&self) -> &Ufrag {
-        self.peer.ufrag()
-    }
-
     pub(crate) fn is_live(&self) -> bool {
         self.phase == Phase::Live
     }
 
-    /// The viewer is the same, but its connection to the server is another one.
-    pub(crate) fn rebind(&mut self, viewer: PeerId) {
+    pub(crate) fn counters(&self) -> Counters {
+        self.delivery.as_ref().map(Delivery::counters).unwrap_or_default()
+    }
+
+    /// The encodings that have to run for this viewer.
+    pub(crate) fn watches(&self) -> impl Iterator<Item = Encoding> {
+        self.delivery.iter().filter(|_| self.phase == Phase::Live).flat_map(Delivery::watches)
+    }
+
+    /// The encoding whose keyframe the viewer cannot go on without, once.
+    pub(crate) fn take_wanted(&mut self) -> Option<Encoding> {
+        self.delivery.as_mut().and_then(Delivery::take_wanted)
+    }
+
+    /// The viewer is the same, but its connection to the server is another one, and it may want something else.
+    pub(crate) fn resume(
+        &mut self,
+        viewer: PeerId,
+        wishes: Wishes,
+        addresses: &Addresses,
+        rings: &Rings,
+        now: Instant,
+    ) {
         self.viewer = viewer;
+        let restart = wishes.restart;
+        let rung = |wishes: &Wishes| wishes.want.and_then(|want| want.rung);
+        if rung(&self.wishes) != rung(&wishes)
+            && let Some(delivery) = &mut self.delivery
+        {
+            delivery.want(rung(&wishes), rings, now);
+        }
+        self.wishes = wishes;
+        if restart {
+            self.restart(addresses, now);
+        }
     }
 
-    pub(crate) fn handle_answer(&mut self, description: Description, now: Instant) {
-        if !matches!(self.phase, Phase::AwaitingAnswer { .. }) {
-            tracing::debug!(viewer = %self.viewer, "an answer that nobody waits for");
+    /// Looks for another path. The one there is stays in use until another is found.
+    pub(crate) fn restart(&mut self, addresses: &Addresses, now: Instant) {
+        let recent = self.restarted.is_some_and(|(at, _)| now < at + RESTART_INTERVAL);
+        if !self.renegotiates || recent || !self.is_live() {
             return;
         }
-        if let Err(error) = self.peer.accept(description.sdp.into_string(), now) {
-            self.end(SessionEnd::BadAnswer(error));
-            return;
+        self.restarted = Some((now, true));
+        let offered = self.transport.announce_restart().map_err(SessionError::from);
+        if let Err(error) = offered.and_then(|credentials| self.say_offer(credentials, addresses)) {
+            self.end(SessionEnd::Failed(error), now);
         }
+    }
+
+    /// The addresses that we can be reached at have changed.
+    pub(crate) fn relocate(&mut self, addresses: &Addresses, found: &[String], now: Instant) {
+        match self.phase {
+            Phase::Live => {
+                let stays = |path: Path| addresses.local.iter().any(|local| local.address() == path.local);
+                if !self.transport.path().is_some_and(stays) {
+                    self.restart(addresses, now);
+                }
+            }
+            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => {
+                for local in &addresses.local {
+                    if let Err(error) = self.transport.add_local(*local) {
+                        tracing::debug!(%error, "address not taken");
+                    }
+                }
+                for candidate in found {
+                    let candidate = Some(Candidate {
+                        candidate: candidate.clone(),
+                        sdp_mid: Some("0".to_owned()),
+                        sdp_mline_index: Some(0),
+                        username_fragment: None,
+                    });
+                    let message = ToServer::Candidate { to: self.viewer.clone(), candidate, about: self.about() };
+                    self.events.push_back(SessionEvent::Say(message));
+                }
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    pub(crate) fn handle_answer(
+        &mut self,
+        description: Description,
+        addresses: &Addresses,
+        rings: &Rings,
+        now: Instant,
+    ) {
+        let sdp = description.sdp.into_string();
+        let taken = match (self.phase, self.restarted) {
+            (Phase::AwaitingAnswer { .. }, _) => self.accept(&sdp, now),
+            (Phase::Live, Some((at, true))) => {
+                self.restarted = Some((at, false));
+                self.accept_restart(&sdp, addresses, now)
+            }
+            (Phase::Connecting { .. } | Phase::Live | Phase::Ended, _) => {
+                tracing::debug!(viewer = %self.viewer, "an answer that nobody waits for");
+                return;
+            }
+        };
+        match taken {
+            Ok(()) => self.pump(rings, now),
+            Err(error) => self.end(SessionEnd::BadAnswer(error), now),
+        }
+    }
+
+    fn accept(&mut self, sdp: &str, now: Instant) -> Result<(), SessionError> {
+        let answer = answer::parse(sdp)?;
+        self.format = Some(answer.format);
+        self.transport.accept(answer.remote, now)?;
         self.phase = Phase::Connecting { until: now + CONNECT_WITHIN };
-        for candidate in std::mem::take(&mut self.early) {
-            self.peer.add_candidate(&candidate);
+        let early = std::mem::take(&mut self.early).into_iter().map(|candidate| candidate.candidate);
+        for candidate in answer.candidates.into_iter().chain(early) {
+            self.transport.add_candidate(&candidate, now);
         }
-        self.pump();
+        Ok(())
     }
 
-    pub(crate) fn handle_candidate(&mut self, candidate: Candidate) {
+    fn accept_restart(&mut self, sdp: &str, addresses: &Addresses, now: Instant) -> Result<(), SessionError> {
+        let answer = answer::parse(sdp)?;
+        self.transport.accept_restart(answer.remote.ufrag, answer.remote.password, &addresses.local, now)?;
+        for candidate in answer.candidates {
+            self.transport.add_candidate(&candidate, now);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn handle_candidate(&mut self, candidate: Candidate, rings: &Rings, now: Instant) {
         match self.phase {
             Phase::AwaitingAnswer { .. } if self.early.len() < protocol::MAX_CANDIDATES => self.early.push(candidate),
-            Phase::Connecting { .. } | Phase::Live => self.peer.add_candidate(&candidate),
+            Phase::Connecting { .. } | Phase::Live => {
+                self.transport.add_candidate(&candidate.candidate, now);
+                self.pump(rings, now);
+            }
             Phase::AwaitingAnswer { .. } | Phase::Ended => {}
         }
     }
 
-    pub(crate) fn handle_datagram(&mut self, data: BytesMut, from: SocketAddr, to: SocketAddr, now: Instant) {
-        self.peer.handle_datagram(data, from, to, now);
-        self.pump();
+    pub(crate) fn resolved(&mut self, name: &str, address: IpAddr, rings: &Rings, now: Instant) {
+        self.transport.resolved(name, address, now);
+        self.pump(rings, now);
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_datagram(&mut self, datagram: Datagram, addresses: &Addresses, rings: &Rings, now: Instant) {
+        if let Some(feedback) = self.transport.handle_datagram(datagram, now)
+            && let Some(delivery) = &mut self.delivery
+        {
+            return delivery.handle_feedback(&feedback, rings, now);
+        }
+        self.pump(rings, now);
+        self.mend(addresses, now);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, addresses: &Addresses, rings: &Rings, now: Instant) {
         match self.phase {
-            Phase::AwaitingAnswer { until } if now >= until => return self.end(SessionEnd::NoAnswer),
-            Phase::Connecting { until } if now >= until => return self.end(SessionEnd::NotConnected),
+            Phase::AwaitingAnswer { until } if now >= until => return self.end(SessionEnd::NoAnswer, now),
+            Phase::Connecting { until } if now >= until => return self.end(SessionEnd::NotConnected, now),
             Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } | Phase::Live => {}
             Phase::Ended => return,
         }
-        self.peer.handle_timeout(now);
-        self.pump();
+        self.transport.handle_timeout(now);
+        if let Some(delivery) = &mut self.delivery {
+            delivery.handle_timeout(rings, now);
+        }
+        self.pump(rings, now);
+        self.mend(addresses, now);
     }
 
-    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
-        match self.phase {
-            Phase::AwaitingAnswer { until } | Phase::Connecting { until } => {
-                Some(self.peer.poll_timeout().map_or(until, |peer| peer.min(until)))
+    pub(crate) fn poll_timeout(&mut self, rings: &Rings) -> Option<Instant> {
+        let transport = self.transport.poll_timeout();
+        let own = match self.phase {
+            Phase::AwaitingAnswer { until } | Phase::Connecting { until } => Some(until),
+            Phase::Live => self.delivery.as_ref().and_then(|delivery| delivery.poll_timeout(rings)),
+            Phase::Ended => return None,
+        };
+        [transport, own].into_iter().flatten().min()
+    }
+
+    /// Fills the burst with what media leaves next, which may be nothing, and says which way.
+    pub(crate) fn poll_media(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Option<Path> {
+        burst.clear();
+        let path = self.transport.path().filter(|_| self.is_live())?;
+        match self.delivery.as_mut()?.poll(rings, now, burst) {
+            Ok(()) => (!burst.is_empty()).then_some(path),
+            Err(error) => {
+                self.end(SessionEnd::Failed(error.into()), now);
+                None
             }
-            Phase::Live => self.peer.poll_timeout(),
-            Phase::Ended => None,
         }
     }
 
-    /// Sends a frame, if the viewer can use it.
-    pub(crate) fn send(&mut self, frame: &Frame, now: Instant) {
-        if self.is_live()
-            && let Err(error) = self.peer.send(frame, now)
-        {
-            self.end(SessionEnd::Peer(error));
+    pub(crate) fn poll_transmit(&mut self, rings: &Rings, now: Instant) -> Option<Datagram> {
+        if let Some(datagram) = self.transport.poll_transmit() {
+            return Some(datagram);
         }
-    }
-
-    pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
-        self.peer.poll_transmit()
+        let Path { local, remote } = self.transport.path().filter(|_| self.is_live())?;
+        match self.delivery.as_mut()?.poll_report(rings, now) {
+            Ok(report) => report.map(|data| Datagram { data, from: local, to: remote }),
+            Err(error) => {
+                self.end(SessionEnd::Failed(error.into()), now);
+                None
+            }
+        }
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<SessionEvent> {
@@ -208,36 +424,64 @@ impl Session {
     }
 
     /// Ends it, and tells the viewer, if it has not told us. What is left to transmit says goodbye.
-    pub(crate) fn end(&mut self, end: SessionEnd) {
+    pub(crate) fn end(&mut self, end: SessionEnd, now: Instant) {
         if self.phase == Phase::Ended {
             return;
         }
         self.phase = Phase::Ended;
-        self.peer.close();
+        self.transport.close(now);
         if let Some(notice) = end.notice() {
-            let about = Some(SessionRef { session: self.id.clone() });
-            self.events.push_back(SessionEvent::Say(ToServer::Notice { to: self.viewer.clone(), notice, about }));
+            let message = ToServer::Notice { to: self.viewer.clone(), notice, about: self.about() };
+            self.events.push_back(SessionEvent::Say(message));
         }
         self.events.push_back(SessionEvent::Ended(end));
     }
 
-    fn pump(&mut self) {
-        while let Some(event) = self.peer.poll_event() {
+    fn pump(&mut self, rings: &Rings, now: Instant) {
+        while let Some(event) = self.transport.poll_event() {
             match event {
-                PeerEvent::Connected if !self.is_live() => {
-                    self.phase = Phase::Live;
-                    self.events.push_back(SessionEvent::Connected);
-                    self.events.push_back(SessionEvent::KeyframeWanted);
+                TransportEvent::Path(path) => tracing::debug!(viewer = %self.viewer, ?path, "path chosen"),
+                TransportEvent::Keys(keys) => {
+                    if let Err(error) = self.begin(keys, rings, now) {
+                        self.end(SessionEnd::Failed(error), now);
+                    }
                 }
-                PeerEvent::Connected => {}
-                PeerEvent::KeyframeWanted => self.events.push_back(SessionEvent::KeyframeWanted),
-                PeerEvent::Closed => self.end(SessionEnd::Left),
-                PeerEvent::Failed => self.end(SessionEnd::ConnectionLost),
+                TransportEvent::Disconnected => self.disconnected = true,
+                TransportEvent::Proven(address) => self.events.push_back(SessionEvent::Proven(address)),
+                TransportEvent::Name(name) => self.events.push_back(SessionEvent::Name(name)),
+                TransportEvent::Peer(address) => self.events.push_back(SessionEvent::Peer(address)),
+                TransportEvent::Closed => self.end(SessionEnd::Left, now),
+                TransportEvent::Failed(None) => self.end(SessionEnd::ConnectionLost, now),
+                TransportEvent::Failed(Some(error)) => self.end(SessionEnd::Failed(error.into()), now),
             }
+        }
+        let connected = self.delivery.is_some() && self.transport.path().is_some();
+        if connected && matches!(self.phase, Phase::Connecting { .. }) {
+            self.phase = Phase::Live;
+            self.events.push_back(SessionEvent::Connected);
         }
     }
 
-    pub(crate) fn id(&self) -> &SessionId {
-        &self.id
+    fn begin(&mut self, keys: Keys, rings: &Rings, now: Instant) -> Result<(), SessionError> {
+        let format = self.format.clone().ok_or(SessionError::NoCodec)?;
+        let rung = self.wishes.want.and_then(|want| want.rung);
+        let streams = self.offer.streams.clone();
+        let crypto = self.identity.crypto.crypto();
+        self.delivery = Some(Delivery::new(keys, format, streams, self.rungs.clone(), rung, crypto, rings, now)?);
+        Ok(())
+    }
+
+    /// What was lost on its way is looked for.
+    fn mend(&mut self, addresses: &Addresses, now: Instant) {
+        if std::mem::take(&mut self.disconnected) {
+            self.restart(addresses, now);
+        }
+    }
+}
+
+fn named(codec: VideoCodec) -> protocol::VideoCodec {
+    match codec {
+        VideoCodec::H264 => protocol::VideoCodec::H264,
+        VideoCodec::Vp8 => protocol::VideoCodec::Vp8,
     }
 }

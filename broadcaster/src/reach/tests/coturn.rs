@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     reach::{CandidateKind, LocalCandidate, Reach, ReachEvent, ReachInput, ReachTasks, Requests, Transmit},
-    session::Datagram,
+    transport::Datagram,
 };
 
 const WITHIN: Duration = Duration::from_secs(60);

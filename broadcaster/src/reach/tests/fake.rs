@@ -47,7 +47,6 @@ pub(super) struct FakeServer {
 }
 
 pub(super) struct Granted {
-    pub(super) relayed: SocketAddr,
     username: String,
     expires: Instant,
     permissions: BTreeMap<IpAddr, Instant>,
@@ -173,7 +172,7 @@ impl FakeServer {
             answer.add(ATTR_LIFETIME, &seconds);
             let (permissions, channels) = (BTreeMap::new(), BTreeMap::new());
             let expires = now + self.lifetime;
-            self.allocation = Some(Granted { relayed, username, expires, permissions, channels });
+            self.allocation = Some(Granted { username, expires, permissions, channels });
             return Ok(answer);
         }
         let granted = self.allocation.as_mut().ok_or(CODE_ALLOC_MISMATCH)?;

@@ -12,7 +12,7 @@ use rtc_stun::message::{
 use super::fake::FakeServer;
 use crate::{
     reach::{CandidateKind, Credentials, LocalCandidate, Reach, ReachEvent, Server, ServerId, Transmit, Transport},
-    session::Datagram,
+    transport::Datagram,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

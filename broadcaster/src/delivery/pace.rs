@@ -1,0 +1,96 @@
+//! How fast a viewer's packets may leave: at once what its path swallows, larger frames a piece at a time.
+
+use std::time::{Duration, Instant};
+
+/// Above what the path is believed to carry: a frame has to be through before the next one comes.
+const HEADROOM: f64 = 2.5;
+
+/// What may leave at once is what the path takes in this time …
+const AT_ONCE: Duration = Duration::from_millis(40);
+/// … within bounds: less would make timers of every frame, more would fill the queues of any router.
+const MIN_BURST: f64 = 12_000.0;
+const MAX_BURST: f64 = 128_000.0;
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Bytes per second.
+    rate: f64,
+    /// Bytes that may leave now.
+    level: f64,
+    at: Instant,
+}
+
+impl Pace {
+    /// `bitrate` is what the path is believed to carry.
+    pub(super) fn new(bitrate: f64, now: Instant) -> Self {
+        let mut pace = Self { rate: 0.0, level: MAX_BURST, at: now };
+        pace.set(bitrate);
+        pace
+    }
+
+    pub(super) fn set(&mut self, bitrate: f64) {
+        self.rate = bitrate * HEADROOM / 8.0;
+    }
+
+    fn burst(&self) -> f64 {
+        (self.rate * AT_ONCE.as_secs_f64()).clamp(MIN_BURST, MAX_BURST)
+    }
+
+    /// Whether anything may leave now.
+    pub(super) fn is_open(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.level = (self.level + passed * self.rate).min(self.burst());
+        self.level > 0.0
+    }
+
+    /// What leaves may overdraw: a packet is not cut, and neither is the time that it takes.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.level -= bytes as f64;
+    }
+
+    /// When the next piece may leave. It waits until it is worth a send.
+    pub(super) fn reopens(&self) -> Instant {
+        let missing = MIN_BURST / 4.0 - self.level;
+        self.at + Duration::from_secs_f64((missing / self.rate).clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    /// Sends packets of 1200 bytes as fast as allowed, and says how long the given number takes.
+    fn time_for(packets: usize, bitrate: f64) -> Duration {
+        let (t0, mut pace) = (start(), Pace::new(bitrate, start()));
+        let mut now = t0;
+        for _ in 0..packets {
+            while !pace.is_open(now) {
+                now = pace.reopens().max(now + Duration::from_micros(1));
+            }
+            pace.spend(1200);
+        }
+        now - t0
+    }
+
+    #[test]
+    fn a_keyframe_leaves_at_once_where_there_is_room_and_in_pieces_where_not() {
+        assert_eq!(time_for(50, 20e6), Duration::ZERO);
+        let slow = time_for(50, 1e6).as_secs_f64();
+        // 60 kB less the first burst, at 2.5 Mbit/s.
+        assert!((0.1..0.2).contains(&slow), "{slow}");
+    }
+
+    #[test]
+    fn what_was_not_used_is_not_saved_up() {
+        let t0 = start();
+        let mut pace = Pace::new(1e6, t0);
+        assert!(pace.is_open(t0 + Duration::from_secs(100)));
+        assert!(pace.level <= 12_500.0, "{}", pace.level);
+    }
+}

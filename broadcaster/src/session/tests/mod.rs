@@ -1,0 +1,148 @@
+//! A session against a real receiving peer connection.
+
+mod stage;
+
+use rtc::sansio::Protocol;
+
+use super::*;
+use stage::{Stage, Viewer, video};
+
+#[test]
+fn a_viewer_connects_and_gets_pictures_from_the_first_keyframe_on() {
+    let mut stage = Stage::new();
+    let begun = stage.now;
+    stage = {
+        let (stage, mut viewer) = stage.connect();
+        let took = stage.now - begun;
+        assert!(took < Duration::from_millis(200), "on a perfect network joining takes {took:?}");
+        let mut stage = stage;
+        assert_eq!(stage.session.take_wanted(), Some(video(0)), "there is no keyframe yet");
+        for (keyframe, length) in [(false, 900), (true, 2000), (false, 900)] {
+            stage.capture(video(0), length, keyframe);
+            stage.deliver(&mut viewer);
+            stage.pass(Duration::from_millis(33), &mut viewer);
+        }
+        let got: Vec<(bool, u8)> =
+            viewer.packets.iter().map(|packet| (packet.header.marker, packet.payload[0])).collect();
+        assert_eq!(got, [(false, 0x7c), (true, 0x7c), (true, 0x41)], "two fragments of the keyframe, and a picture");
+        let [first, .., last] = &viewer.packets[..] else { panic!("three packets") };
+        assert_eq!(last.header.timestamp.wrapping_sub(first.header.timestamp), 2970);
+        assert_eq!(last.header.sequence_number.wrapping_sub(first.header.sequence_number), 2);
+        stage
+    };
+    assert!(stage.session.is_live());
+}
+
+#[test]
+fn a_fresh_keyframe_is_replayed_with_what_came_after_it() {
+    let mut stage = Stage::new();
+    stage.capture(video(0), 2000, true);
+    stage.now += Duration::from_millis(33);
+    stage.capture(video(0), 700, false);
+    let (mut stage, mut viewer) = stage.connect();
+    assert_eq!(stage.session.take_wanted(), None, "nobody needs another");
+    stage.deliver(&mut viewer);
+    assert_eq!(viewer.packets.len(), 3);
+}
+
+#[test]
+fn a_viewer_that_lost_the_picture_gets_its_wish_heard() {
+    let (mut stage, mut viewer) = Stage::connected();
+    stage.capture(video(0), 2000, true);
+    stage.deliver(&mut viewer);
+    stage.session.take_wanted();
+    viewer.ask_for_keyframe(stage.now);
+    stage.deliver(&mut viewer);
+    assert_eq!(stage.session.take_wanted(), Some(video(0)));
+}
+
+#[test]
+fn a_viewers_goodbye_is_heard() {
+    let (mut stage, mut viewer) = Stage::connected();
+    stage.capture(video(0), 2000, true);
+    stage.deliver(&mut viewer);
+    assert!(!viewer.packets.is_empty());
+    viewer.connection.close().expect("closes");
+    stage.exchange(&mut viewer, |event, _| matches!(event, SessionEvent::Ended(SessionEnd::Left)));
+    assert!(!stage.session.is_live());
+}
+
+#[test]
+fn a_viewer_that_never_answers_is_given_up() {
+    let mut stage = Stage::new();
+    stage.offered();
+    let deadline = stage.session.poll_timeout(&stage.rings).expect("a deadline");
+    assert!(deadline <= stage.now + ANSWER_WITHIN);
+    stage.now += ANSWER_WITHIN;
+    stage.handle_timeout();
+    let (told, end) = stage.ending();
+    assert!(matches!(end, SessionEnd::NoAnswer));
+    assert_eq!(told.map(|notice| notice.code), Some(Code::ConnectionFailed));
+    assert_eq!(stage.session.poll_timeout(&stage.rings), None);
+}
+
+#[test]
+fn a_viewer_that_answers_and_never_connects_is_given_up() {
+    let mut stage = Stage::new();
+    let (_, sdp) = Viewer::new(&stage.offered(), stage.now);
+    stage.answer(&sdp);
+    let until = stage.now + CONNECT_WITHIN;
+    while stage.now < until {
+        let deadline = stage.session.poll_timeout(&stage.rings).expect("a deadline");
+        stage.now = deadline.max(stage.now + Duration::from_millis(1));
+        stage.handle_timeout();
+        stage.sent();
+    }
+    let (_, end) = stage.ending();
+    assert!(matches!(end, SessionEnd::NotConnected | SessionEnd::ConnectionLost), "{end:?}");
+}
+
+#[test]
+fn candidates_may_overtake_the_answer() {
+    let mut stage = Stage::new();
+    let (mut viewer, sdp) = Viewer::new(&stage.offered(), stage.now);
+    let (candidates, rest): (Vec<&str>, Vec<&str>) = sdp.lines().partition(|line| line.starts_with("a=candidate:"));
+    assert!(!candidates.is_empty());
+    for line in candidates {
+        let json = serde_json::json!({ "candidate": line.trim_start_matches("a="), "sdpMid": "0" });
+        stage.candidate(serde_json::from_value(json).expect("a candidate"));
+    }
+    stage.answer(&format!("{}\r\n", rest.join("\r\n")));
+    stage.exchange(&mut viewer, |event, _| matches!(event, SessionEvent::Connected));
+}
+
+#[test]
+fn no_answer_makes_the_stack_panic() {
+    let mut probe = Stage::new();
+    let (_, good) = Viewer::new(&probe.offered(), probe.now);
+    let lines: Vec<&str> = good.lines().collect();
+    let mut mangled: Vec<String> = Vec::new();
+    for index in 0..lines.len() {
+        let with = |line: Option<String>| -> String {
+            let changed = lines
+                .iter()
+                .enumerate()
+                .filter_map(|(other, text)| if other == index { line.clone() } else { Some((*text).to_owned()) });
+            changed.map(|line| line + "\r\n").collect()
+        };
+        let line = lines[index];
+        mangled.push(with(None));
+        mangled.push(with(Some(line[..line.len() / 2].to_owned())));
+        mangled.push(with(Some(format!("{line} 99999999999999999999 -1 \u{e9}"))));
+        mangled.push(with(Some(line.replace(|c: char| c.is_ascii_digit(), "9"))));
+        mangled.push(with(Some(line.replace([':', ' '], ""))));
+    }
+    let (mut refused, mut taken) = (0, 0);
+    for sdp in mangled {
+        let Ok(sdp) = Sdp::try_from(sdp) else { continue };
+        let mut stage = Stage::new();
+        stage.offered();
+        stage.answer(&sdp.into_string());
+        stage.now += Duration::from_millis(100);
+        stage.handle_timeout();
+        let ended =
+            std::iter::from_fn(|| stage.session.poll_event()).any(|event| matches!(event, SessionEvent::Ended(_)));
+        *if ended { &mut refused } else { &mut taken } += 1;
+    }
+    assert!(refused > 10 && taken > 10, "{refused} refused, {taken} taken");
+}

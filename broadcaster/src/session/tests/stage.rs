@@ -1,0 +1,271 @@
+//! A session on a stage: a real receiving peer connection on the other side, invented time and no network.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use protocol::{Candidate, Wishes};
+use rtc::{
+    peer_connection::{
+        RTCPeerConnection, RTCPeerConnectionBuilder,
+        configuration::{
+            interceptor_registry::register_default_interceptors, media_engine::MediaEngine,
+            setting_engine::SettingEngineBuilder,
+        },
+        event::{RTCPeerConnectionEvent, RTCTrackEvent},
+        message::RTCMessage,
+        sdp::RTCSessionDescription,
+        transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate},
+    },
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    rtp_transceiver::RTCRtpReceiverId,
+    sansio::Protocol,
+    shared::{TaggedBytesMut, TransportContext, TransportProtocol},
+};
+
+use super::super::*;
+use crate::media::{AccessUnit, Moment, NtpTime, PacketSize};
+
+pub(super) const ROBOT: &str = "10.0.0.1:8190";
+pub(super) const VIEWER: &str = "10.0.0.2:50000";
+
+pub(super) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+#[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+/// Everything that a session needs around it.
+pub(super) struct Stage {
+    pub(super) session: Session,
+    pub(super) rings: Rings,
+    pub(super) addresses: Addresses,
+    pub(super) now: Instant,
+    began: Instant,
+    burst: Burst,
+}
+
+pub(super) fn video(rung: u8) -> Encoding {
+    Encoding::Video { rung, codec: VideoCodec::H264 }
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        Self::with_rungs(&[3e6])
+    }
+
+    pub(super) fn with_rungs(bitrates: &[f64]) -> Self {
+        let now = start();
+        let identity = Identity::generate().expect("an identity");
+        let rings = Rings::new((0..bitrates.len()).map(|rung| video(rung as u8)));
+        let addresses = Addresses { local: vec![Local::Host(address(ROBOT))], reflexive: Vec::new() };
+        let invitation = Invitation {
+            id: "s1".parse().expect("id"),
+            viewer: "v1".parse().expect("id"),
+            wishes: Wishes::default(),
+            renegotiates: true,
+            rungs: bitrates.to_vec(),
+            addresses: &addresses,
+        };
+        let session = Session::offer(invitation, &identity, &rings, now).expect("an offer");
+        Self { session, rings, addresses, now, began: now, burst: Burst::new(64) }
+    }
+
+    /// A session that has shown pictures can be sent to its viewer.
+    pub(super) fn connected() -> (Self, Viewer) {
+        Self::with_rungs(&[3e6]).connect()
+    }
+
+    pub(super) fn connect(mut self) -> (Self, Viewer) {
+        let (mut viewer, sdp) = Viewer::new(&self.offered(), self.now);
+        self.answer(&sdp);
+        self.exchange(&mut viewer, |event, _| matches!(event, SessionEvent::Connected));
+        (self, viewer)
+    }
+
+    pub(super) fn said(&mut self) -> ToServer {
+        std::iter::from_fn(|| self.session.poll_event())
+            .find_map(|event| match event {
+                SessionEvent::Say(message) => Some(message),
+                SessionEvent::Named(_)
+                | SessionEvent::Proven(_)
+                | SessionEvent::Name(_)
+                | SessionEvent::Peer(_)
+                | SessionEvent::Connected
+                | SessionEvent::Ended(_) => None,
+            })
+            .expect("a message")
+    }
+
+    pub(super) fn offered(&mut self) -> String {
+        let ToServer::Offer { description: Some(description), about, .. } = self.said() else {
+            panic!("the first message is an offer");
+        };
+        assert_eq!(about.map(|about| about.session), Some("s1".parse().expect("id")));
+        description.sdp.into_string()
+    }
+
+    pub(super) fn answer(&mut self, sdp: &str) {
+        let sdp = Sdp::try_from(sdp.to_owned()).expect("an SDP");
+        let description = Description { kind: DescriptionKind::Answer, sdp };
+        self.session.handle_answer(description, &self.addresses, &self.rings, self.now);
+    }
+
+    pub(super) fn candidate(&mut self, candidate: Candidate) {
+        self.session.handle_candidate(candidate, &self.rings, self.now);
+    }
+
+    pub(super) fn ending(&mut self) -> (Option<Notice>, SessionEnd) {
+        let mut told = None;
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::Say(ToServer::Notice { notice, .. }) => told = Some(notice),
+                SessionEvent::Ended(end) => return (told, end),
+                SessionEvent::Say(_)
+                | SessionEvent::Named(_)
+                | SessionEvent::Proven(_)
+                | SessionEvent::Name(_)
+                | SessionEvent::Peer(_)
+                | SessionEvent::Connected => {}
+            }
+        }
+        panic!("it has not ended");
+    }
+
+    /// Puts a picture of so many bytes into a ring.
+    pub(super) fn capture(&mut self, encoding: Encoding, length: usize, keyframe: bool) {
+        let media = self.now - self.began;
+        let captured = Moment { media, instant: self.now, ntp: NtpTime(1 << 40).after(media) };
+        let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
+        data.resize(4 + length, 0x77);
+        let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
+        let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
+        self.rings.get_mut(encoding).expect("a ring").push(frame, self.now);
+    }
+
+    /// Everything that the session wants sent now, packet by packet.
+    pub(super) fn sent(&mut self) -> Vec<Datagram> {
+        let mut sent = Vec::new();
+        while let Some(datagram) = self.session.poll_transmit(&self.rings, self.now) {
+            sent.push(datagram);
+        }
+        while let Some(path) = self.session.poll_media(&self.rings, self.now, &mut self.burst) {
+            sent.extend(self.burst.packets().map(|packet| Datagram {
+                data: packet.into(),
+                from: path.local,
+                to: path.remote,
+            }));
+        }
+        sent
+    }
+
+    pub(super) fn receive(&mut self, datagram: Datagram) {
+        self.session.handle_datagram(datagram, &self.addresses, &self.rings, self.now);
+    }
+
+    pub(super) fn handle_timeout(&mut self) {
+        self.session.handle_timeout(&self.addresses, &self.rings, self.now);
+    }
+
+    /// What is sent now reaches the viewer, and its answers come back.
+    pub(super) fn deliver(&mut self, viewer: &mut Viewer) {
+        for datagram in self.sent() {
+            viewer.take(datagram, self.now);
+        }
+        while let Some(TaggedBytesMut { transport, message, .. }) = viewer.connection.poll_write() {
+            self.receive(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
+        }
+    }
+
+    pub(super) fn pass(&mut self, time: Duration, viewer: &mut Viewer) {
+        self.now += time;
+        self.handle_timeout();
+        viewer.connection.handle_timeout(self.now).expect("time passes");
+    }
+
+    /// Lets both ends talk over a perfect network until `done` or ten invented seconds are over.
+    pub(super) fn exchange(&mut self, viewer: &mut Viewer, mut done: impl FnMut(&SessionEvent, &Viewer) -> bool) {
+        let until = self.now + Duration::from_secs(10);
+        while self.now < until {
+            self.deliver(viewer);
+            while let Some(event) = self.session.poll_event() {
+                if done(&event, viewer) {
+                    return;
+                }
+            }
+            self.pass(Duration::from_millis(5), viewer);
+        }
+        panic!("it did not come to pass within ten seconds");
+    }
+}
+
+/// The stack's own receiver.
+pub(super) struct Viewer {
+    pub(super) connection: RTCPeerConnection,
+    receiver: Option<(RTCRtpReceiverId, u32)>,
+    pub(super) packets: Vec<rtc::rtp::Packet>,
+}
+
+impl Viewer {
+    pub(super) fn new(offer: &str, now: Instant) -> (Self, String) {
+        let mut engine = MediaEngine::default();
+        engine.register_default_codecs().expect("codecs");
+        let registry = register_default_interceptors(Default::default(), &mut engine).expect("interceptors");
+        let settings =
+            SettingEngineBuilder::new().with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled).build();
+        let mut connection = RTCPeerConnectionBuilder::new()
+            .with_media_engine(engine)
+            .with_setting_engine(settings)
+            .with_interceptor_registry(registry)
+            .build(now)
+            .expect("a viewer");
+        let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
+        connection.set_remote_description(now, offer).expect("a good offer");
+        let address = address(VIEWER);
+        let base_config = CandidateConfig {
+            network: "udp".to_owned(),
+            address: address.ip().to_string(),
+            port: address.port(),
+            component: 1,
+            ..Default::default()
+        };
+        let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host();
+        let candidate = RTCIceCandidate::from(&candidate.expect("a candidate")).to_json().expect("JSON");
+        connection.add_local_candidate(candidate).expect("taken");
+        let answer = connection.create_answer(None).expect("an answer");
+        connection.set_local_description(now, answer).expect("taken");
+        let sdp = connection.local_description().expect("set").sdp;
+        (Self { connection, receiver: None, packets: Vec::new() }, sdp)
+    }
+
+    pub(super) fn take(&mut self, datagram: Datagram, now: Instant) {
+        let transport = TransportContext {
+            local_addr: datagram.to,
+            peer_addr: datagram.from,
+            transport_protocol: TransportProtocol::UDP,
+            ecn: None,
+        };
+        let message = TaggedBytesMut { now, transport, message: datagram.data };
+        self.connection.handle_read(message).expect("taken");
+        while let Some(event) = self.connection.poll_event() {
+            if let RTCPeerConnectionEvent::OnTrack(RTCTrackEvent::OnOpen(track)) = event {
+                let receiver = self.connection.rtp_receiver(track.receiver_id).expect("there");
+                self.receiver = receiver.track().ssrcs().next().map(|ssrc| (track.receiver_id, ssrc));
+            }
+        }
+        while let Some(message) = self.connection.poll_read() {
+            if let RTCMessage::RtpPacket(_, packet) = message.message {
+                self.packets.push(packet);
+            }
+        }
+    }
+
+    pub(super) fn ask_for_keyframe(&mut self, now: Instant) {
+        let (receiver, media_ssrc) = self.receiver.expect("a track is open");
+        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+        let mut receiver = self.connection.rtp_receiver(receiver).expect("there");
+        receiver.write_rtcp(now, vec![Box::new(request)]).expect("sent");
+    }
+}

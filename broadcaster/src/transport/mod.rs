@@ -1,0 +1,435 @@
+//! The way to one viewer: ICE finds it, DTLS agrees on keys over it. Pure: no socket, no task, no clock.
+//!
+//! Made of the stack's sans-I/O parts. Media is not its business: it says which path is chosen and which keys are agreed,
+//! and gives back what is neither ICE nor DTLS.
+
+mod dtls;
+mod guard;
+mod identity;
+mod remotes;
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use rand::{Rng, distr::Alphanumeric};
+use rtc_ice::{
+    Agent, AgentConfig, Event,
+    candidate::{
+        Candidate, CandidateConfig, candidate_host::CandidateHostConfig, candidate_relay::CandidateRelayConfig,
+        candidate_server_reflexive::CandidateServerReflexiveConfig, unmarshal_candidate,
+    },
+    mdns::MulticastDnsMode,
+    state::ConnectionState,
+};
+use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol, error::Error};
+use sansio::Protocol;
+
+use crate::srtp::Keys;
+use dtls::Dtls;
+pub(crate) use dtls::Role;
+use guard::{Guard, Proof};
+pub(crate) use identity::{Fingerprint, Identity};
+use remotes::{Remotes, Verdict};
+
+/// How often unanswered checks are repeated while connecting. The stack's default costs a join up to 200 ms.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// With that interval, ten seconds of trying.
+const MAX_CHECKS: u16 = 200;
+/// Answers that may bring the next check forward, of each attempt to connect.
+const MAX_HASTES: u8 = 8;
+
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+/// Consent to send expires after 30 s (RFC 7675, section 5.1).
+const FAILED_AFTER: Duration = Duration::from_secs(25);
+const KEEPALIVE: Duration = Duration::from_secs(2);
+/// A relay is the last resort; a direct way that exists has answered by then.
+const RELAY_AFTER: Duration = Duration::from_millis(500);
+
+/// Checks that come before the viewer's answer does: a few per pair of addresses.
+const MAX_EARLY: usize = 16;
+
+/// A packet on its way.
+#[derive(Debug)]
+pub(crate) struct Datagram {
+    pub(crate) data: BytesMut,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+}
+
+/// The name by which ICE checks say which of our sessions they mean.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Ufrag(String);
+
+/// What one end's checks are made with.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: Ufrag,
+    pub(crate) password: String,
+}
+
+/// What the viewer's answer says of its end.
+pub(crate) struct Remote {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+    pub(crate) fingerprints: Vec<Fingerprint>,
+    /// Ours, which is the other of the viewer's.
+    pub(crate) role: Role,
+}
+
+/// One of our addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Local {
+    /// Of the shared socket.
+    Host(SocketAddr),
+    /// At a TURN server, which forwards.
+    Relay(SocketAddr),
+}
+
+/// The chosen pair of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+}
+
+pub(crate) enum TransportEvent {
+    /// Another path than before is chosen.
+    Path(Path),
+    /// The viewer is who its answer says, and these are the keys. Comes once.
+    Keys(Keys),
+    /// Nothing has been heard for a while; another path may be found.
+    Disconnected,
+    /// The viewer has proven to be there.
+    Proven(SocketAddr),
+    /// An address of the viewer's that hides behind a name.
+    Name(String),
+    /// An address of the viewer's that was added, which relays must let through.
+    Peer(SocketAddr),
+    Closed,
+    Failed(Option<Error>),
+}
+
+pub(crate) struct Transport {
+    ice: Agent,
+    dtls: Dtls,
+    guard: Guard,
+    remotes: Remotes,
+    local: Vec<Local>,
+    agreed: bool,
+    /// Authentic checks that the agent can answer only when the viewer's answer is here.
+    early: Vec<Datagram>,
+    path: Option<Path>,
+    hastes: u8,
+    events: VecDeque<TransportEvent>,
+}
+
+impl Ufrag {
+    /// The part before the colon in the USERNAME of a check that is meant for us.
+    pub(crate) fn from_username(username: &str) -> Option<Self> {
+        username.split_once(':').map(|(ours, _)| Self(ours.to_owned()))
+    }
+
+    fn is_named_in(&self, username: &str) -> bool {
+        username.split_once(':').is_some_and(|(ours, _)| ours == self.0)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Credentials {
+    fn generate() -> Self {
+        Self { ufrag: Ufrag(random_text(12)), password: random_text(32) }
+    }
+}
+
+impl Transport {
+    /// `local` are our addresses as of now; the credentials belong into the offer.
+    pub(crate) fn new(identity: &Identity, local: &[Local], now: Instant) -> Result<(Self, Credentials), Error> {
+        let credentials = Credentials::generate();
+        let config = AgentConfig {
+            local_ufrag: credentials.ufrag.0.clone(),
+            local_pwd: credentials.password.clone(),
+            // Names are resolved for all sessions in one place.
+            multicast_dns_mode: MulticastDnsMode::Disabled,
+            disconnected_timeout: Some(DISCONNECTED_AFTER),
+            failed_timeout: Some(FAILED_AFTER),
+            keepalive_interval: Some(KEEPALIVE),
+            check_interval: CHECK_INTERVAL,
+            max_binding_requests: Some(MAX_CHECKS),
+            is_controlling: true,
+            // A viewer behind a hidden name shows up as peer reflexive; there is no better candidate to wait for.
+            srflx_acceptance_min_wait: Some(Duration::ZERO),
+            prflx_acceptance_min_wait: Some(Duration::ZERO),
+            relay_acceptance_min_wait: Some(RELAY_AFTER),
+            ..AgentConfig::default()
+        };
+        let mut transport = Self {
+            ice: Agent::new(now, Arc::new(config), identity.crypto.clone())?,
+            dtls: Dtls::new(identity.clone()),
+            guard: Guard::new(credentials.clone(), identity.crypto.clone()),
+            remotes: Remotes::new(local.iter().any(|local| local.address().ip().is_loopback())),
+            local: Vec::new(),
+            agreed: false,
+            early: Vec::new(),
+            path: None,
+            hastes: 0,
+            events: VecDeque::new(),
+        };
+        for local in local {
+            transport.add_local(*local)?;
+        }
+        Ok((transport, credentials))
+    }
+
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.path
+    }
+
+    pub(crate) fn add_local(&mut self, local: Local) -> Result<(), Error> {
+        if !self.local.contains(&local) {
+            self.local.push(local);
+            self.ice.add_local_candidate(local.candidate()?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the viewer's first answer.
+    pub(crate) fn accept(&mut self, remote: Remote, now: Instant) -> Result<(), Error> {
+        self.dtls.accept(remote.role, remote.fingerprints)?;
+        self.guard.agree(remote.password.clone());
+        self.agreed = true;
+        self.ice.start_connectivity_checks(now, true, remote.ufrag, remote.password)?;
+        for early in std::mem::take(&mut self.early) {
+            self.feed_ice(early, now);
+        }
+        self.run_ice(now);
+        Ok(())
+    }
+
+    /// Begins to look for another path, with credentials that belong into an offer; the path there is stays in use.
+    pub(crate) fn announce_restart(&mut self) -> Result<Credentials, Error> {
+        let credentials = Credentials::generate();
+        self.ice.generate_restart_credentials(credentials.ufrag.0.clone(), credentials.password.clone())?;
+        self.guard.announce(credentials.clone());
+        Ok(credentials)
+    }
+
+    /// Takes the viewer's answer to a restart. `local` are our addresses as of now.
+    pub(crate) fn accept_restart(
+        &mut self,
+        ufrag: String,
+        password: String,
+        local: &[Local],
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.ice.apply_restart(now, false)?;
+        self.guard.agree(password.clone());
+        self.local.clear();
+        self.remotes.restart();
+        self.hastes = 0;
+        for local in local {
+            self.add_local(*local)?;
+        }
+        self.ice.start_connectivity_checks(now, true, ufrag, password)?;
+        self.run_ice(now);
+        Ok(())
+    }
+
+    /// Takes one of the viewer's candidates, as it stands behind `a=` in a session description.
+    pub(crate) fn add_candidate(&mut self, candidate: &str, now: Instant) {
+        match self.remotes.judge(candidate) {
+            Verdict::Try => self.add_remote(candidate, now),
+            Verdict::Resolve(name) => self.events.push_back(TransportEvent::Name(name)),
+            Verdict::Ignore => {}
+        }
+    }
+
+    /// One of the names that were asked for is known.
+    pub(crate) fn resolved(&mut self, name: &str, address: std::net::IpAddr, now: Instant) {
+        if let Some(candidate) = self.remotes.resolved(name, address) {
+            self.add_remote(&candidate, now);
+        }
+    }
+
+    fn add_remote(&mut self, candidate: &str, now: Instant) {
+        let line = candidate.strip_prefix("candidate:").unwrap_or(candidate);
+        let added = unmarshal_candidate(line).and_then(|candidate| {
+            self.events.push_back(TransportEvent::Peer(candidate.addr()));
+            self.ice.add_remote_candidate(candidate)
+        });
+        if let Err(error) = added {
+            tracing::debug!(%error, "candidate not taken");
+        }
+        self.run_ice(now);
+    }
+
+    /// Gives back what is neither ICE's nor DTLS's and comes from where the viewer has proven to be.
+    pub(crate) fn handle_datagram(&mut self, datagram: Datagram, now: Instant) -> Option<BytesMut> {
+        match datagram.data.first()? {
+            0..=3 => {
+                let proof = self.guard.admit_stun(&datagram.data, datagram.from)?;
+                if proof == Proof::New {
+                    self.events.push_back(TransportEvent::Proven(datagram.from));
+                }
+                self.handle_stun(datagram, now);
+                None
+            }
+            _ if !self.guard.admit_other(datagram.from) => None,
+            20..=63 => {
+                let Datagram { data, from, to } = datagram;
+                self.dtls.handle(data, Path { local: to, remote: from }, now);
+                self.run_dtls();
+                None
+            }
+            128..=191 => Some(datagram.data),
+            _ => None,
+        }
+    }
+
+    fn handle_stun(&mut self, datagram: Datagram, now: Instant) {
+        if self.agreed {
+            self.feed_ice(datagram, now);
+            self.run_ice(now);
+        } else if self.early.len() < MAX_EARLY {
+            self.early.push(datagram);
+        }
+    }
+
+    fn feed_ice(&mut self, Datagram { data, from, to }: Datagram, now: Instant) {
+        let transport =
+            TransportContext { local_addr: to, peer_addr: from, transport_protocol: TransportProtocol::UDP, ecn: None };
+        if let Err(error) = self.ice.handle_read(TaggedBytesMut { now, transport, message: data }) {
+            tracing::debug!(%error, "check not taken");
+        }
+        let waits = self.ice.get_selected_candidate_pair().is_none();
+        if waits && self.hastes < MAX_HASTES {
+            self.hastes += 1;
+            // The agent chooses a pair that works only at its next regular check. It is told that it is time.
+            self.tick_ice(now + CHECK_INTERVAL);
+        }
+    }
+
+    fn tick_ice(&mut self, now: Instant) {
+        if let Err(error) = self.ice.handle_timeout(now) {
+            tracing::debug!(%error, "ICE timer");
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the stack's enums are open; what is not named changes nothing")]
+    fn run_ice(&mut self, now: Instant) {
+        // Checks that were asked for are due at once.
+        if self.ice.poll_timeout().is_some_and(|at| at <= now) {
+            self.tick_ice(now);
+        }
+        while let Some(tagged) = self.ice.poll_event() {
+            match tagged.event {
+                Event::SelectedCandidatePairChange(local, remote) => {
+                    let path = Path { local: local.base_addr(), remote: remote.addr() };
+                    if self.path.replace(path) != Some(path) {
+                        self.events.push_back(TransportEvent::Path(path));
+                    }
+                    self.dtls.start(now);
+                    self.run_dtls();
+                }
+                Event::ConnectionStateChange(ConnectionState::Disconnected) => {
+                    self.events.push_back(TransportEvent::Disconnected);
+                }
+                Event::ConnectionStateChange(ConnectionState::Failed) => {
+                    self.path = None;
+                    self.events.push_back(TransportEvent::Failed(None));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn run_dtls(&mut self) {
+        while let Some(event) = self.dtls.poll_event() {
+            self.events.push_back(event);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.run_ice(now);
+        self.dtls.handle_timeout(now);
+        self.run_dtls();
+    }
+
+    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
+        [self.ice.poll_timeout(), self.dtls.poll_timeout()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<TransportEvent> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
+        if let Some(TaggedBytesMut { transport, message, .. }) = self.ice.poll_write() {
+            return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
+        }
+        let (data, answers) = self.dtls.poll_transmit()?;
+        // A handshake need not wait until ICE has chosen: its sender has shown that this way works.
+        let Path { local, remote } = self.path.or(answers)?;
+        Some(Datagram { data, from: local, to: remote })
+    }
+
+    /// Says goodbye; what is left to transmit carries it.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.dtls.close(now);
+    }
+}
+
+impl Local {
+    pub(crate) fn address(self) -> SocketAddr {
+        match self {
+            Self::Host(address) | Self::Relay(address) => address,
+        }
+    }
+
+    fn candidate(self) -> Result<Candidate, Error> {
+        let base_config = config(self.address());
+        match self {
+            Self::Host(_) => CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host(),
+            Self::Relay(_) => {
+                // Which of our addresses the relay knows is nobody's business.
+                let rel_addr = "0.0.0.0".to_owned();
+                CandidateRelayConfig { base_config, rel_addr, ..Default::default() }.new_candidate_relay()
+            }
+        }
+    }
+
+    /// As it stands behind `a=` in a session description.
+    pub(crate) fn line(self) -> Result<String, Error> {
+        self.candidate().map(|candidate| format!("candidate:{}", candidate.marshal()))
+    }
+}
+
+/// What a NAT makes of our address, as it stands behind `a=` in a session description. No packet leaves from there, so the
+/// agent need not know of it.
+pub(crate) fn reflexive_line(address: SocketAddr) -> Result<String, Error> {
+    let base_config = config(address);
+    let (rel_addr, rel_port) = ("0.0.0.0".to_owned(), 0);
+    let candidate = CandidateServerReflexiveConfig { base_config, rel_addr, rel_port, url: None };
+    Ok(format!("candidate:{}", candidate.new_candidate_server_reflexive()?.marshal()))
+}
+
+fn config(address: SocketAddr) -> CandidateConfig {
+    CandidateConfig {
+        network: "udp".to_owned(),
+        address: address.ip().to_string(),
+        port: address.port(),
+        component: 1,
+        ..CandidateConfig::default()
+    }
+}
+
+pub(crate) fn random_text(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
