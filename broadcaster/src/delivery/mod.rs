@@ -73,6 +73,16 @@ pub(crate) struct Streams {
     pub(crate) cname: String,
 }
 
+/// What a viewer is to get.
+pub(crate) struct Terms {
+    pub(crate) format: Format,
+    pub(crate) streams: Streams,
+    /// Bits per second of the camera's qualities, best first.
+    pub(crate) rungs: Vec<f64>,
+    /// The quality that the viewer asked for.
+    pub(crate) rung: Option<u8>,
+}
+
 /// What went out and came back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
@@ -114,17 +124,14 @@ struct Audio {
 }
 
 impl Delivery {
-    /// `rungs`: bits per second of the camera's qualities, best first. `rung`: the one that the viewer asked for.
     pub(crate) fn new(
         keys: Keys,
-        format: Format,
-        streams: Streams,
-        rungs: Vec<f64>,
-        rung: Option<u8>,
+        terms: Terms,
         crypto: &dyn RTCCrypto,
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, Error> {
+        let Terms { format, streams, rungs, rung } = terms;
         let ciphers = keys.into_ciphers(crypto)?;
         let mut sealer = ciphers.media;
         // Low enough that the rollover counter's start cannot be mistaken (RFC 3711, section 3.3.1).

@@ -77,7 +77,7 @@ impl Reporter {
     pub(super) fn round_trip(&self, answer: &ReceptionReport, now: Instant) -> Option<Duration> {
         let (_, sent) = self.open.iter().find(|(middle, _)| *middle == answer.last_sender_report)?;
         // In 1/65536 of a second.
-        let held = Duration::from_micros(u64::from(answer.delay) * 1_000_000 >> 16);
+        let held = Duration::from_micros((u64::from(answer.delay) * 1_000_000) >> 16);
         now.saturating_duration_since(*sent).checked_sub(held)
     }
 }

@@ -104,7 +104,7 @@ fn kind(data: &[u8]) -> Kind<'_> {
     const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
     const RESPONSE: u8 = 0x01;
     const USERNAME: u16 = 6;
-    if !data.first().is_some_and(|first| *first <= 3) {
+    if data.first().is_none_or(|first| *first > 3) {
         return Kind::Other;
     }
     if data.len() < HEADER || data[4..8] != MAGIC_COOKIE {

@@ -196,7 +196,7 @@ mod tests {
         let home = SocketAddr::new(viewer.local_addr().expect("bound").ip(), port.number());
         assert!(port.addresses().contains(&home), "{home} is offered");
         viewer.send_to(b"check", home).await.expect("sent");
-        let [datagram] = media.receive().await.expect("received").try_into().ok().expect("one datagram");
+        let [datagram] = media.receive().await.expect("received").try_into().expect("one datagram");
         assert_eq!((&datagram.data[..], datagram.to), (&b"check"[..], home));
         let answer = Datagram { data: BytesMut::from(&b"answer"[..]), from: datagram.to, to: datagram.from };
         media.send(&answer).await;

@@ -21,7 +21,7 @@ use protocol::{
 use rtc_shared::error::Error;
 
 use crate::{
-    delivery::{Burst, Counters, Delivery, Format},
+    delivery::{Burst, Counters, Delivery, Format, Terms},
     media::{Encoding, Rings, VideoCodec},
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
@@ -464,10 +464,13 @@ impl Session {
 
     fn begin(&mut self, keys: Keys, rings: &Rings, now: Instant) -> Result<(), SessionError> {
         let format = self.format.clone().ok_or(SessionError::NoCodec)?;
-        let rung = self.wishes.want.and_then(|want| want.rung);
-        let streams = self.offer.streams.clone();
-        let crypto = self.identity.crypto.crypto();
-        self.delivery = Some(Delivery::new(keys, format, streams, self.rungs.clone(), rung, crypto, rings, now)?);
+        let terms = Terms {
+            format,
+            streams: self.offer.streams.clone(),
+            rungs: self.rungs.clone(),
+            rung: self.wishes.want.and_then(|want| want.rung),
+        };
+        self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);
         Ok(())
     }
 
