@@ -14,6 +14,8 @@ mod position;
 mod report;
 mod resend;
 mod sent;
+#[cfg(test)]
+mod tests;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;

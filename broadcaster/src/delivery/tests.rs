@@ -1,0 +1,231 @@
+//! What must hold of every packet that leaves, whatever happens: checked by a receiver that has nothing of ours but the keys.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rtc_rtcp::{
+    payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+};
+use rtc_shared::marshal::Unmarshal;
+use rtc_srtp::protection_profile::ProtectionProfile;
+
+use super::*;
+use crate::media::{AccessUnit, PacketSize};
+
+const VIDEO: u32 = 0x1111_1111;
+const REPAIR: u32 = 0x2222_2222;
+const AUDIO: u32 = 0x3333_3333;
+const RUNGS: u8 = 3;
+
+/// Opens what one session sends, and remembers every packet that it was sent.
+struct Receiver {
+    context: Context,
+    feedback: Context,
+    /// By SSRC, rollover counter and sequence number.
+    seen: BTreeMap<(u32, u64), Vec<u8>>,
+    highest: BTreeMap<u32, u64>,
+    /// Payloads of the picture's stream by sequence number, for comparison with what is repeated.
+    payloads: BTreeMap<u16, (u32, Vec<u8>)>,
+    repeated: usize,
+}
+
+impl Receiver {
+    fn take(&mut self, packet: &[u8]) {
+        let header = rtc_rtp::Header::unmarshal(&mut &packet[..]).expect("a header");
+        let index = self.index(header.ssrc, header.sequence_number);
+        let former = self.seen.insert((header.ssrc, index), packet.to_vec());
+        assert!(former.is_none_or(|former| former == packet), "one nonce for two packets: {:x} {index}", header.ssrc);
+        let opened = self.context.decrypt_rtp(packet).expect("an independent receiver opens it");
+        let packet = rtc_rtp::Packet::unmarshal(&mut &opened[..]).expect("a packet");
+        match header.ssrc {
+            VIDEO => {
+                self.payloads.insert(header.sequence_number, (header.timestamp, packet.payload.to_vec()));
+            }
+            REPAIR => {
+                let (number, payload) = packet.payload.split_at(2);
+                let original = u16::from_be_bytes([number[0], number[1]]);
+                let (timestamp, expected) = &self.payloads[&original];
+                assert_eq!((header.timestamp, payload), (*timestamp, &expected[..]), "what is repeated is the same");
+                self.repeated += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// The packet's endless number, by the receiver's own count of rollovers (RFC 3711, appendix A).
+    fn index(&mut self, ssrc: u32, sequence: u16) -> u64 {
+        let Some(highest) = self.highest.get_mut(&ssrc) else {
+            self.highest.insert(ssrc, u64::from(sequence));
+            return u64::from(sequence);
+        };
+        let ahead = sequence.wrapping_sub(*highest as u16);
+        let index =
+            if ahead < 1 << 15 { *highest + u64::from(ahead) } else { *highest - u64::from(ahead.wrapping_neg()) };
+        *highest = index.max(*highest);
+        index
+    }
+
+    fn seal(&mut self, packet: &dyn Packet) -> BytesMut {
+        self.feedback.encrypt_rtcp(&packet.marshal().expect("marshals")).expect("sealed")
+    }
+}
+
+fn encoding(rung: u8) -> Encoding {
+    Encoding::Video { rung, codec: VideoCodec::H264 }
+}
+
+struct Rig {
+    delivery: Delivery,
+    receiver: Receiver,
+    rings: Rings,
+    burst: Burst,
+    began: Instant,
+    now: Instant,
+}
+
+impl Rig {
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn new(profile: ProtectionProfile, seed: u8) -> Self {
+        let provider = rtc_crypto::default_provider().expect("a provider");
+        let material: Vec<u8> = (0..Keys::material_len(profile)).map(|byte| byte as u8 ^ seed).collect();
+        let ours = Keys::new(profile, &material, false).expect("keys");
+        let theirs =
+            Keys::new(profile, &material, true).expect("keys").into_ciphers(provider.crypto()).expect("ciphers");
+        let rings = Rings::new((0..RUNGS).map(encoding).chain([Encoding::Audio]));
+        let terms = Terms {
+            format: Format {
+                codec: VideoCodec::H264,
+                payload_type: 102,
+                repair: Some(103),
+                audio: Some(111),
+                extensions: Extensions {
+                    transport_cc: true,
+                    abs_send_time: true,
+                    abs_capture_time: true,
+                    playout_delay: true,
+                },
+            },
+            streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
+            rungs: vec![3e6, 1e6, 3e5],
+            rung: None,
+        };
+        let now = Instant::now();
+        let delivery = Delivery::new(ours, terms, provider.crypto(), &rings, now).expect("a delivery");
+        let receiver = Receiver {
+            context: theirs.feedback,
+            feedback: theirs.reports,
+            seen: BTreeMap::new(),
+            highest: BTreeMap::new(),
+            payloads: BTreeMap::new(),
+            repeated: 0,
+        };
+        Self { delivery, receiver, rings, burst: Burst::new(64), began: now, now }
+    }
+
+    fn capture(&mut self, encoding: Encoding, length: usize, keyframe: bool) {
+        let media = self.now - self.began;
+        let captured = Moment { media, instant: self.now, ntp: NtpTime(1 << 40).after(media) };
+        let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
+        data.resize(5 + length, (media.as_millis() % 251) as u8 + 1);
+        let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
+        let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
+        self.rings.get_mut(encoding).expect("a ring").push(frame, self.now);
+    }
+
+    fn flush(&mut self) -> usize {
+        let mut packets = 0;
+        loop {
+            self.delivery.poll(&self.rings, self.now, &mut self.burst).expect("sealed");
+            if self.burst.is_empty() {
+                return packets;
+            }
+            for packet in self.burst.packets() {
+                packets += 1;
+                self.receiver.take(packet);
+            }
+        }
+    }
+
+    fn feed_back(&mut self, packet: &dyn Packet) {
+        let sealed = self.receiver.seal(packet);
+        self.delivery.handle_feedback(&sealed, &self.rings, self.now);
+    }
+
+    /// One random thing happens.
+    fn step(&mut self, random: &mut SmallRng) {
+        self.now += Duration::from_millis(random.random_range(0..30));
+        match random.random_range(0..10) {
+            0..=5 => {
+                for rung in 0..RUNGS {
+                    let keyframe = random.random_bool(0.1);
+                    self.capture(encoding(rung), random.random_range(1..30_000 >> rung), keyframe);
+                }
+                self.capture(Encoding::Audio, 80, true);
+            }
+            6 => {
+                let rung = random.random_range(0..RUNGS + 1);
+                self.delivery.want((rung < RUNGS).then_some(rung), &self.rings, self.now);
+            }
+            7 => {
+                let last = self.receiver.highest.get(&VIDEO).copied().unwrap_or_default() as u16;
+                let missed: Vec<u16> =
+                    (0..random.random_range(1..40)).map(|_| last.wrapping_sub(random.random_range(0..300))).collect();
+                let nacks = nack_pairs_from_sequence_numbers(&missed);
+                self.feed_back(&TransportLayerNack { sender_ssrc: 1, media_ssrc: VIDEO, nacks });
+            }
+            8 => self.feed_back(&PictureLossIndication { sender_ssrc: 1, media_ssrc: VIDEO }),
+            _ => self.delivery.handle_timeout(&self.rings, self.now),
+        }
+    }
+}
+
+/// Runs at random until so many packets have left.
+fn run(profile: ProtectionProfile, seed: u8, packets: usize) -> Rig {
+    let mut rig = Rig::new(profile, seed);
+    let mut random = SmallRng::seed_from_u64(u64::from(seed));
+    let mut left = 0;
+    while left < packets {
+        rig.step(&mut random);
+        left += rig.flush();
+    }
+    rig
+}
+
+#[test]
+fn no_number_is_ever_sealed_twice_with_different_bytes() {
+    for seed in 0..12 {
+        let rig = run(ProtectionProfile::AeadAes128Gcm, seed, 3000);
+        assert!(rig.receiver.repeated > 50, "seed {seed}: {} repeated", rig.receiver.repeated);
+    }
+}
+
+#[test]
+fn nor_across_the_wrap_of_the_sequence_number() {
+    let rig = run(ProtectionProfile::AeadAes256Gcm, 77, 140_000);
+    assert!(rig.receiver.highest[&VIDEO] > 1 << 16, "it wrapped");
+}
+
+#[test]
+fn peers_that_know_only_counter_mode_get_the_same() {
+    let rig = run(ProtectionProfile::Aes128CmHmacSha1_80, 5, 3000);
+    assert!(rig.receiver.repeated > 50);
+}
+
+#[test]
+fn numbers_have_no_gaps_and_timestamps_only_grow_whatever_quality_is_sent() {
+    let rig = run(ProtectionProfile::AeadAes128Gcm, 9, 5000);
+    let video: Vec<(u64, u32)> = rig
+        .receiver
+        .seen
+        .iter()
+        .filter(|((ssrc, _), _)| *ssrc == VIDEO)
+        .map(|((_, index), packet)| (*index, rtc_rtp::Header::unmarshal(&mut &packet[..]).expect("a header").timestamp))
+        .collect();
+    for pair in video.windows(2) {
+        let [(before, earlier), (after, later)] = pair else { continue };
+        assert_eq!(before + 1, *after);
+        assert!(later.wrapping_sub(*earlier) < 1 << 31, "{earlier} before {later}");
+    }
+}
