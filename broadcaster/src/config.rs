@@ -5,6 +5,7 @@ mod rungs;
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
     path::Path,
 };
 
@@ -29,6 +30,7 @@ pub struct Config {
     /// The name under which viewers find this robot.
     pub robot: RobotId,
     pub media: Media,
+    pub fanout: Fanout,
     pub cameras: Vec<Camera>,
     /// Empty: what each camera's own size suggests.
     pub rungs: Vec<Rung>,
@@ -44,6 +46,13 @@ pub struct Media {
     pub max_viewers: usize,
     /// Bytes of one packet on the wire, headers included.
     pub max_packet: u16,
+}
+
+/// `[fanout]`: who sends to viewers.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fanout {
+    pub threads: NonZeroUsize,
 }
 
 /// `[[cameras]]`: one picture that viewers can choose.
@@ -108,10 +117,17 @@ impl Default for Config {
             server: ServerUrl::default(),
             robot: "demo".parse().expect("a valid id"),
             media: Media::default(),
+            fanout: Fanout::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
             rungs: Vec::new(),
             log: daemon::log::Log::default(),
         }
+    }
+}
+
+impl Default for Fanout {
+    fn default() -> Self {
+        Self { threads: NonZeroUsize::MIN }
     }
 }
 

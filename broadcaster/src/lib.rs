@@ -67,6 +67,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
     let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
     let link = Link { server: config.server, events, outgoing };
     let limits = Limits {
+        threads: config.fanout.threads.get(),
         max_viewers: config.media.max_viewers,
         packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
     };

@@ -119,3 +119,24 @@ fn a_robot_starts_without_any_network() -> anyhow::Result<()> {
     assert!(robot.is_running()?);
     Ok(())
 }
+
+#[test]
+fn several_threads_share_the_viewers_and_none_notices() -> anyhow::Result<()> {
+    leaving_nothing(async {
+        let world = World::start().await?;
+        let robot = world.robot_with_threads("demo", 3.try_into()?);
+        let mut viewers: Vec<Viewer> = (0..9).map(|_| world.viewer("demo")).collect();
+        for viewer in &mut viewers {
+            viewer.until(PATIENCE, |reception| reception.frames >= 30).await?;
+        }
+        let mut late = world.viewer("demo");
+        late.until(PATIENCE, |reception| reception.frames >= 10).await?;
+        viewers.push(late);
+        for viewer in viewers {
+            let reception = viewer.leave().await?;
+            assert_eq!((reception.offers, reception.missed), (1, 0), "{reception:?}");
+        }
+        robot.stop().await?;
+        world.stop().await
+    })
+}

@@ -5,8 +5,9 @@ use std::time::Duration;
 use protocol::Notice;
 use serde::Serialize;
 
-/// NAL unit type of an IDR slice, and of a fragment (RFC 6184, section 5.2).
+/// NAL unit types of an IDR slice, of several units together, and of a fragment (RFC 6184, section 5.2).
 const IDR: u8 = 5;
+const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 const NAL_TYPE: u8 = 0x1f;
 const FU_START: u8 = 0x80;
@@ -80,12 +81,23 @@ impl Reception {
 fn starts_keyframe(payload: &[u8]) -> bool {
     // first_mb_in_slice is 0 in a picture's first slice: the first bit of its header is set.
     match payload {
-        [header, slice, ..] if header & NAL_TYPE == IDR => slice & 0x80 != 0,
         [header, fragment, slice, ..] if header & NAL_TYPE == FU_A => {
             fragment & FU_START != 0 && fragment & NAL_TYPE == IDR && slice & 0x80 != 0
         }
+        [header, together @ ..] if header & NAL_TYPE == STAP_A => aggregated(together).any(starts_keyframe),
+        [header, slice, ..] => header & NAL_TYPE == IDR && slice & 0x80 != 0,
         _ => false,
     }
+}
+
+/// The NAL units that share a packet (RFC 6184, section 5.7.1).
+fn aggregated(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let [high, low, tail @ ..] = rest else { return None };
+        let (nal, next) = tail.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+        rest = next;
+        Some(nal)
+    })
 }
 
 #[cfg(test)]
@@ -104,5 +116,16 @@ mod tests {
             reception.count(&packet(sequence, sequence == 4), Duration::from_millis(1));
         }
         assert_eq!((reception.packets, reception.missed, reception.frames), (6, 1, 1));
+    }
+
+    #[test]
+    fn a_keyframe_is_seen_however_it_is_packed() {
+        let together = [24, 0, 2, 0x67, 1, 0, 1, 0x68, 0, 2, 0x65, 0x88];
+        assert!(starts_keyframe(&[0x65, 0x88]) && starts_keyframe(&[0x7c, 0x85, 0x88]) && starts_keyframe(&together));
+        assert!(
+            !starts_keyframe(&[0x41, 0x88])
+                && !starts_keyframe(&[0x7c, 0x05, 0x88])
+                && !starts_keyframe(&together[..8])
+        );
     }
 }

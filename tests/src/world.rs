@@ -1,10 +1,10 @@
 //! Server and robots in this process, on loopback ports that nobody else has.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use anyhow::Context;
 use broadcaster::{
-    config::{Camera, Config as RobotConfig, Media},
+    config::{Camera, Config as RobotConfig, Fanout, Media},
     signalling::ServerUrl,
 };
 use protocol::RobotId;
@@ -64,6 +64,15 @@ impl World {
     }
 
     pub fn robot_with_cameras(&self, name: &str, cameras: &[&str]) -> Robot {
+        self.robot_with(name, cameras, Fanout::default())
+    }
+
+    /// A robot whose viewers are shared by so many threads.
+    pub fn robot_with_threads(&self, name: &str, threads: NonZeroUsize) -> Robot {
+        self.robot_with(name, &["main"], Fanout { threads })
+    }
+
+    fn robot_with(&self, name: &str, cameras: &[&str], fanout: Fanout) -> Robot {
         let camera = |id: &&str| Camera {
             width: 320,
             height: 160,
@@ -75,6 +84,7 @@ impl World {
             server: self.url(),
             robot: name.parse().expect("a valid id"),
             media: Media { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() },
+            fanout,
             cameras: cameras.iter().map(camera).collect(),
             ..Default::default()
         };

@@ -131,7 +131,7 @@ impl Rig {
         data.resize(5 + length, (media.as_millis() % 251) as u8 + 1);
         let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
         let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
-        self.rings.get_mut(encoding).expect("a ring").push(frame, self.now);
+        self.rings.get_mut(encoding).expect("a ring").push(frame.into(), self.now);
     }
 
     fn flush(&mut self) -> usize {

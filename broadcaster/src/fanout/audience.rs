@@ -6,6 +6,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Instant,
 };
 
@@ -14,26 +15,51 @@ use protocol::{CameraId, CameraInfo, Code, Notice, PeerId, SessionId, SessionRef
 use super::{camera::Camera, routes::Routes};
 use crate::{
     delivery::Burst,
-    media::{AccessUnit, Encoding, PacketSize},
+    media::{Encoding, Frame},
     session::{Addresses, Invitation, Session, SessionEnd, SessionEvent},
-    transport::{Datagram, Identity, Path},
+    transport::{Datagram, Identity, Local, Path, Ufrag},
 };
 
 /// Names that are asked for at once.
 const MAX_NAMES: usize = 256;
 
-/// What must happen next.
+/// What happens to an audience.
+pub(super) enum Input {
+    /// The server says something.
+    Message(ToRobot),
+    Datagram(Datagram),
+    /// A camera has a picture, or a piece of sound.
+    Frame(usize, Encoding, Arc<Frame>),
+    /// We can be reached elsewhere from now on.
+    Relocate(Addresses),
+    /// The address that was asked for.
+    Name(String, IpAddr),
+    /// It is over for everybody.
+    ShutDown,
+}
+
+/// What must happen next, or be known.
 pub(super) enum Output {
     Transmit(Datagram),
     Say(ToServer),
-    /// These of the camera's encoders are to run, and no others.
-    Run(usize, BTreeSet<Encoding>),
-    /// The encoder should make a keyframe.
+    /// These of the camera's encodings are watched, and no others.
+    Watch(usize, BTreeSet<Encoding>),
+    /// Somebody cannot go on without a keyframe.
     Keyframe(usize, Encoding),
     /// Which address has this name?
     Resolve(String),
     /// Relays must let this address through.
     Permit(SocketAddr),
+    /// A session is this viewer's …
+    Seated(SessionId, PeerId),
+    /// … goes by this name …
+    Named(Ufrag, SessionId),
+    /// … has its viewer there …
+    Proven(SocketAddr, SessionId),
+    /// … shows it pictures …
+    Live(SessionId),
+    /// … and is no more.
+    Released(SessionId, PeerId),
 }
 
 /// A session, for as long as it lives. No two ever have the same.
@@ -62,7 +88,6 @@ pub(super) struct Audience {
     /// In the config's order: the first is the one that viewers get who name none.
     cameras: Vec<Camera>,
     max_viewers: usize,
-    packet_size: PacketSize,
     addresses: Addresses,
     seats: BTreeMap<Key, Seat>,
     next_key: u64,
@@ -80,13 +105,11 @@ impl Audience {
         identity: Identity,
         cameras: impl IntoIterator<Item = (&'a CameraInfo, Vec<Encoding>)>,
         max_viewers: usize,
-        packet_size: PacketSize,
     ) -> Self {
         Self {
             identity,
             cameras: cameras.into_iter().map(|(info, encodings)| Camera::new(info, &encodings)).collect(),
             max_viewers,
-            packet_size,
             addresses: Addresses::default(),
             seats: BTreeMap::new(),
             next_key: 0,
@@ -100,13 +123,23 @@ impl Audience {
         }
     }
 
-    /// Sessions whose media flows, whoever their viewers' connections to the server belong to.
-    pub(super) fn live_sessions(&self) -> impl Iterator<Item = &SessionId> {
-        self.seats.values().map(|seat| &seat.session).filter(|session| session.is_live()).map(Session::id)
+    pub(super) fn handle(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Message(message) => self.handle_message(message, now),
+            Input::Datagram(datagram) => self.handle_datagram(datagram, now),
+            Input::Frame(camera, encoding, frame) => self.handle_frame(camera, encoding, frame, now),
+            Input::Relocate(addresses) => self.relocate(addresses, now),
+            Input::Name(name, address) => self.handle_name(&name, address, now),
+            Input::ShutDown => {
+                for key in self.everybody() {
+                    self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
+                }
+            }
+        }
     }
 
-    /// Where we can be reached from now on. Viewers hear of what is new.
-    pub(super) fn relocate(&mut self, addresses: Addresses, now: Instant) {
+    /// Viewers hear of the addresses that are new.
+    fn relocate(&mut self, addresses: Addresses, now: Instant) {
         if addresses == self.addresses {
             return;
         }
@@ -122,8 +155,7 @@ impl Audience {
         }
     }
 
-    /// Takes what the server says.
-    pub(super) fn handle_message(&mut self, message: ToRobot, now: Instant) {
+    fn handle_message(&mut self, message: ToRobot, now: Instant) {
         match message {
             ToRobot::Watcher { viewer, ticket } => self.handle_watcher(viewer, ticket, now),
             ToRobot::Answer { from, description, .. } => {
@@ -208,6 +240,7 @@ impl Audience {
                 tracing::info!(%viewer, session = %id, camera = %camera.id, "viewer joins");
                 let key = Key(self.next_key);
                 self.next_key += 1;
+                self.outputs.push_back(Output::Seated(id.clone(), viewer.clone()));
                 self.viewers.insert(viewer, key);
                 self.sessions.insert(id, key);
                 let seat = Seat { session, camera: place, deadline: None, watched: Vec::new(), queued: false };
@@ -222,8 +255,9 @@ impl Audience {
     }
 
     fn refuse(&mut self, to: PeerId, session: SessionId, notice: Notice) {
-        let about = Some(SessionRef { session });
-        self.outputs.push_back(Output::Say(ToServer::Notice { to, notice, about }));
+        let about = Some(SessionRef { session: session.clone() });
+        self.outputs.push_back(Output::Say(ToServer::Notice { to: to.clone(), notice, about }));
+        self.outputs.push_back(Output::Released(session, to));
     }
 
     /// Binds a session that still lives to its viewer's new connection. False: it does not live.
@@ -240,13 +274,14 @@ impl Audience {
             self.viewers.remove(seat.session.viewer());
         }
         self.viewers.insert(viewer.clone(), key);
+        self.outputs.push_back(Output::Seated(id.clone(), viewer.clone()));
         self.with(key, now, |session, context| {
             session.resume(viewer.clone(), wishes.clone(), context.addresses, &context.camera.rings, now);
         });
         true
     }
 
-    pub(super) fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
+    fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
         let mut keys = self.routes.find(&datagram.data, datagram.from);
         let Some(first) = keys.next() else { return };
         let Datagram { data, from, to } = &datagram;
@@ -263,17 +298,16 @@ impl Audience {
         });
     }
 
-    /// The address that was asked for.
-    pub(super) fn handle_name(&mut self, name: &str, address: IpAddr, now: Instant) {
+    fn handle_name(&mut self, name: &str, address: IpAddr, now: Instant) {
         for key in self.names.remove(name).unwrap_or_default() {
             self.with(key, now, |session, context| session.resolved(name, address, &context.camera.rings, now));
         }
     }
 
-    /// Cuts an access unit into packets, once, for everybody who watches that encoding.
-    pub(super) fn handle_unit(&mut self, camera: usize, encoding: Encoding, unit: &AccessUnit, now: Instant) {
+    /// Queues everybody who watches that encoding.
+    fn handle_frame(&mut self, camera: usize, encoding: Encoding, frame: Arc<Frame>, now: Instant) {
         let Self { cameras, seats, queue, .. } = self;
-        for key in cameras[camera].push(encoding, unit, self.packet_size, now) {
+        for key in cameras[camera].push(encoding, frame, now) {
             if let Some(seat) = seats.get_mut(&key).filter(|seat| !seat.queued) {
                 seat.queued = true;
                 queue.push_back(key);
@@ -291,13 +325,15 @@ impl Audience {
                 seat.queued = false;
             }
             self.queue.pop_front();
-            self.note(key, now);
+            self.note(key);
         }
         None
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        while let Some((at, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+        let due: Vec<(Instant, Key)> = self.deadlines.iter().take_while(|(at, _)| *at <= now).copied().collect();
+        // Each once: a session that is due again at once waits for the next turn, and the others do not wait for it.
+        for (at, key) in due {
             self.deadlines.remove(&(at, key));
             if let Some(seat) = self.seats.get_mut(&key) {
                 seat.deadline = None;
@@ -306,23 +342,19 @@ impl Audience {
                 session.handle_timeout(context.addresses, &context.camera.rings, now);
             });
         }
-        self.grant_keyframes(now);
     }
 
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let sessions = self.deadlines.first().map(|(at, _)| *at);
-        self.cameras.iter().filter_map(|camera| camera.poll_timeout(now)).chain(sessions).min()
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Whether what leaves from there goes by a relay.
+    pub(super) fn is_relay(&self, from: SocketAddr) -> bool {
+        self.addresses.local.contains(&Local::Relay(from))
     }
 
     pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    /// Says goodbye to everybody.
-    pub(super) fn shut_down(&mut self, now: Instant) {
-        for key in self.everybody() {
-            self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
-        }
     }
 
     fn everybody(&self) -> Vec<Key> {
@@ -355,8 +387,14 @@ impl Audience {
         while let Some(event) = seat.session.poll_event() {
             match event {
                 SessionEvent::Say(message) => self.outputs.push_back(Output::Say(message)),
-                SessionEvent::Named(name) => self.routes.add_name(name, key),
-                SessionEvent::Proven(address) => self.routes.prove(address, key),
+                SessionEvent::Named(name) => {
+                    self.routes.add_name(name.clone(), key);
+                    self.outputs.push_back(Output::Named(name, seat.session.id().clone()));
+                }
+                SessionEvent::Proven(address) => {
+                    self.routes.prove(address, key);
+                    self.outputs.push_back(Output::Proven(address, seat.session.id().clone()));
+                }
                 SessionEvent::Name(name) => {
                     if self.names.len() < MAX_NAMES || self.names.contains_key(&name) {
                         self.names.entry(name.clone()).or_default().push(key);
@@ -367,6 +405,7 @@ impl Audience {
                 SessionEvent::Connected => {
                     let (viewer, session) = (seat.session.viewer(), seat.session.id());
                     tracing::info!(%viewer, %session, "viewer connected");
+                    self.outputs.push_back(Output::Live(session.clone()));
                 }
                 SessionEvent::Ended(end) => over = Some(end),
             }
@@ -378,25 +417,25 @@ impl Audience {
             seat.queued = true;
             self.queue.push_back(key);
         }
-        self.note(key, now);
+        self.note(key);
     }
 
     /// Notes what has become of a session's place in the rings, and when it wants to be woken.
-    fn note(&mut self, key: Key, now: Instant) {
+    fn note(&mut self, key: Key) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let camera = &mut self.cameras[seat.camera];
         if !seat.session.watches().eq(seat.watched.iter().copied()) {
             let watches: Vec<Encoding> = seat.session.watches().collect();
-            let began = watches.iter().filter(|encoding| camera.watch(**encoding, key, now)).count();
+            let began = watches.iter().filter(|encoding| camera.watch(**encoding, key)).count();
             let left = seat.watched.iter().filter(|encoding| !watches.contains(encoding));
             let ended = left.filter(|encoding| camera.unwatch(**encoding, key)).count();
             if began + ended > 0 {
-                self.outputs.push_back(Output::Run(seat.camera, camera.running()));
+                self.outputs.push_back(Output::Watch(seat.camera, camera.watched()));
             }
             seat.watched = watches;
         }
         if let Some(encoding) = seat.session.take_wanted() {
-            camera.want_keyframe(encoding);
+            self.outputs.push_back(Output::Keyframe(seat.camera, encoding));
         }
         let deadline = seat.session.poll_timeout(&camera.rings);
         if deadline != seat.deadline {
@@ -406,7 +445,6 @@ impl Audience {
             seat.deadline = deadline;
             self.deadlines.extend(deadline.map(|at| (at, key)));
         }
-        self.grant_keyframes(now);
     }
 
     fn release(&mut self, key: Key, end: &SessionEnd) {
@@ -428,7 +466,7 @@ impl Audience {
         });
         let camera_state = &mut self.cameras[camera];
         if watched.iter().filter(|encoding| camera_state.unwatch(**encoding, key)).count() > 0 {
-            self.outputs.push_back(Output::Run(camera, camera_state.running()));
+            self.outputs.push_back(Output::Watch(camera, camera_state.watched()));
         }
         let (viewer, sent) = (session.viewer(), session.counters());
         tracing::info!(
@@ -439,12 +477,7 @@ impl Audience {
         if let Some(cause) = std::error::Error::source(end) {
             tracing::warn!(%viewer, error = cause, "why the session ended");
         }
-    }
-
-    fn grant_keyframes(&mut self, now: Instant) {
-        for (place, camera) in self.cameras.iter_mut().enumerate() {
-            self.outputs.extend(camera.take_keyframes(now).map(|encoding| Output::Keyframe(place, encoding)));
-        }
+        self.outputs.push_back(Output::Released(session.id().clone(), viewer.clone()));
     }
 }
 

@@ -2,26 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
 use protocol::{CameraId, CameraInfo};
 
-use super::{audience::Key, keyframes::KeyframeGate};
-use crate::media::{AccessUnit, Encoding, PacketSize, Rings};
+use super::audience::Key;
+use crate::media::{Encoding, Frame, Rings};
 
 pub(super) struct Camera {
     pub(super) id: CameraId,
     /// Bits per second of its qualities, best first.
     pub(super) rungs: Vec<f64>,
     pub(super) rings: Rings,
-    watched: BTreeMap<Encoding, Watched>,
-}
-
-#[derive(Default)]
-struct Watched {
-    viewers: BTreeSet<Key>,
-    keyframes: KeyframeGate,
+    viewers: BTreeMap<Encoding, BTreeSet<Key>>,
 }
 
 impl Camera {
@@ -30,70 +25,31 @@ impl Camera {
             id: info.id.clone(),
             rungs: info.video.rungs.iter().map(|rung| f64::from(rung.bitrate)).collect(),
             rings: Rings::new(encodings.iter().copied()),
-            watched: encodings.iter().map(|encoding| (*encoding, Watched::default())).collect(),
+            viewers: encodings.iter().map(|encoding| (*encoding, BTreeSet::new())).collect(),
         }
     }
 
-    /// Cuts an access unit into packets, once for everybody. Returns who is to get them.
-    pub(super) fn push(
-        &mut self,
-        encoding: Encoding,
-        unit: &AccessUnit,
-        size: PacketSize,
-        now: Instant,
-    ) -> impl Iterator<Item = Key> {
+    /// Keeps a frame for everybody. Returns who is to get it.
+    pub(super) fn push(&mut self, encoding: Encoding, frame: Arc<Frame>, now: Instant) -> impl Iterator<Item = Key> {
         if let Some(ring) = self.rings.get_mut(encoding) {
-            let frame = encoding.packetise(unit, size);
-            if frame.packets() > 0 {
-                ring.push(frame, now);
-            }
+            ring.push(frame, now);
         }
-        let watched = self.watched.get_mut(&encoding);
-        watched.into_iter().flat_map(move |watched| {
-            if unit.keyframe {
-                watched.keyframes.seen(now);
-            }
-            watched.viewers.iter().copied()
-        })
+        self.viewers.get(&encoding).into_iter().flatten().copied()
     }
 
     /// Somebody begins to watch an encoding. True: nobody did before.
-    pub(super) fn watch(&mut self, encoding: Encoding, viewer: Key, now: Instant) -> bool {
-        let Some(watched) = self.watched.get_mut(&encoding) else { return false };
-        let first = watched.viewers.is_empty();
-        watched.viewers.insert(viewer);
-        if first {
-            // An encoder begins with a keyframe of itself.
-            watched.keyframes.begins(now);
-        }
-        first
+    pub(super) fn watch(&mut self, encoding: Encoding, viewer: Key) -> bool {
+        self.viewers.get_mut(&encoding).is_some_and(|viewers| viewers.insert(viewer) && viewers.len() == 1)
     }
 
     /// Somebody watches an encoding no more. True: nobody does.
     pub(super) fn unwatch(&mut self, encoding: Encoding, viewer: Key) -> bool {
-        let Some(watched) = self.watched.get_mut(&encoding) else { return false };
-        watched.viewers.remove(&viewer) && watched.viewers.is_empty()
+        self.viewers.get_mut(&encoding).is_some_and(|viewers| viewers.remove(&viewer) && viewers.is_empty())
     }
 
     /// The encodings that somebody watches.
-    pub(super) fn running(&self) -> BTreeSet<Encoding> {
-        self.watched.iter().filter(|(_, watched)| !watched.viewers.is_empty()).map(|(encoding, _)| *encoding).collect()
-    }
-
-    pub(super) fn want_keyframe(&mut self, encoding: Encoding) {
-        if let Some(watched) = self.watched.get_mut(&encoding) {
-            watched.keyframes.want();
-        }
-    }
-
-    /// Encodings that are to make a keyframe now.
-    pub(super) fn take_keyframes(&mut self, now: Instant) -> impl Iterator<Item = Encoding> {
-        self.watched
-            .iter_mut()
-            .filter_map(move |(encoding, watched)| watched.keyframes.take_due(now).then_some(*encoding))
-    }
-
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        self.watched.values().filter_map(|watched| watched.keyframes.poll_timeout(now)).min()
+    pub(super) fn watched(&self) -> BTreeSet<Encoding> {
+        let watched = self.viewers.iter().filter(|(_, viewers)| !viewers.is_empty());
+        watched.map(|(encoding, _)| *encoding).collect()
     }
 }

@@ -17,11 +17,6 @@ impl KeyframeGate {
         self.wanted = true;
     }
 
-    /// The encoder begins, and its first picture is a keyframe.
-    pub(super) fn begins(&mut self, now: Instant) {
-        self.seen(now);
-    }
-
     /// A keyframe has come: whoever asked before has what it wanted.
     pub(super) fn seen(&mut self, now: Instant) {
         self.last = Some(now);

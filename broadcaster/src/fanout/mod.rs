@@ -1,24 +1,31 @@
 //! From frames to all viewers: one thread, one UDP port.
 //!
 //! The thread owns the [`Audience`], which decides everything, and is its only shell: it feeds it what the server says, what
-//! the cameras give and what the socket receives, and carries out what it wants.
+//! the cameras give and what the socket receives, and carries out what it wants. Where one thread is not enough, further
+//! ones have an audience of their own each; this one still receives for all, and the [`Switchboard`] knows who is where.
 
 mod audience;
 mod camera;
 mod keyframes;
 mod outside;
 mod routes;
+mod shard;
 mod socket;
+mod switchboard;
 
 use std::{
     future::poll_fn,
     io,
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
 
 use protocol::{Code, Register, RegisterReply, RobotId, ToRobot, ToServer};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -30,10 +37,12 @@ use crate::{
     signalling::LinkEvent,
     transport::{Datagram, Identity, Local},
 };
-use audience::{Audience, Output};
+use audience::{Audience, Input, Output};
 use outside::{News, Outside};
+use shard::Worker;
 use socket::MediaSocket;
 pub(crate) use socket::Port;
+use switchboard::{Shard, Switchboard, Target, Task};
 
 /// How often the machine's addresses are looked at: networks come and go.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
@@ -41,8 +50,13 @@ const LOOK_AROUND: Duration = Duration::from_secs(2);
 pub(crate) struct Fanout {
     robot: RobotId,
     feeds: Vec<Feed>,
+    packet_size: PacketSize,
     audience: Audience,
-    port: Port,
+    switchboard: Switchboard,
+    workers: Vec<Worker>,
+    others: Vec<mpsc::Sender<Input>>,
+    outputs: mpsc::Receiver<(Shard, Output)>,
+    port: Arc<Port>,
     link: mpsc::Receiver<LinkEvent>,
     server: mpsc::Sender<ToServer>,
     outside: Outside,
@@ -60,6 +74,7 @@ pub(crate) struct Surroundings {
 /// What viewers may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    pub(crate) threads: usize,
     pub(crate) max_viewers: usize,
     pub(crate) packet_size: PacketSize,
 }
@@ -74,10 +89,34 @@ impl Fanout {
     ) -> Self {
         let Surroundings { port, link, server, requests, inputs } = surroundings;
         let outside = Outside::new(identity.crypto.clone(), requests, inputs);
-        let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect();
-        let cameras = feeds.iter().map(|feed| (&feed.info, encodings(feed)));
-        let audience = Audience::new(identity, cameras, limits.max_viewers, limits.packet_size);
-        Self { robot, feeds, audience, port, link, server, outside }
+        let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect::<Vec<_>>();
+        let share = limits.max_viewers.div_ceil(limits.threads);
+        let audience = || {
+            let cameras = feeds.iter().map(|feed| (&feed.info, encodings(feed)));
+            Audience::new(identity.clone(), cameras, share)
+        };
+        let (sender, outputs) = mpsc::channel(shard::OUTPUTS);
+        let (mut workers, mut others) = (Vec::new(), Vec::new());
+        for number in 1..limits.threads {
+            let (inputs, receiver) = mpsc::channel(shard::INPUTS);
+            others.push(inputs);
+            let shard = Shard(number);
+            workers.push(Worker { shard, audience: audience(), inputs: receiver, outputs: sender.clone() });
+        }
+        Self {
+            robot,
+            packet_size: limits.packet_size,
+            audience: audience(),
+            switchboard: Switchboard::new(limits.threads, feeds.iter().map(encodings)),
+            feeds,
+            workers,
+            others,
+            outputs,
+            port: Arc::new(port),
+            link,
+            server,
+            outside,
+        }
     }
 
     /// Serves viewers until cancelled, then says goodbye to them. Takes up the thread that it is called on.
@@ -87,23 +126,27 @@ impl Fanout {
     }
 
     async fn serve(mut self, cancel: &CancellationToken) -> io::Result<()> {
+        let mut threads = JoinSet::new();
+        for worker in std::mem::take(&mut self.workers) {
+            let port = self.port.clone();
+            threads.spawn_blocking(move || worker.run(&port));
+        }
         let mut socket = self.port.open()?;
         let mut burst = Burst::new(socket.max_segments());
         let mut look_around = tokio::time::interval(LOOK_AROUND);
-        loop {
-            let deadlines = [self.audience.poll_timeout(now()), self.outside.poll_timeout()];
+        let ended = loop {
+            let deadlines =
+                [self.audience.poll_timeout(), self.outside.poll_timeout(), self.switchboard.poll_timeout(now())];
             let deadline = deadlines.into_iter().flatten().min().map(tokio::time::Instant::from_std);
             tokio::select! {
-                () = cancel.cancelled() => break,
-                (feed, encoding, unit) = next_unit(&mut self.feeds) => {
-                    self.audience.handle_unit(feed, encoding, &unit, now());
-                }
+                () = cancel.cancelled() => break Ok(()),
+                (feed, encoding, unit) = next_unit(&mut self.feeds) => self.handle_unit(feed, encoding, &unit),
                 received = socket.receive() => match received {
                     Ok(datagrams) => {
                         let now = now();
                         for datagram in datagrams {
                             if let Some(datagram) = self.outside.handle_datagram(datagram, now) {
-                                self.audience.handle_datagram(datagram, now);
+                                self.route(datagram);
                             }
                         }
                     }
@@ -111,6 +154,10 @@ impl Fanout {
                 },
                 Some(event) = self.link.recv() => self.handle_link(event),
                 Some(input) = self.outside.next() => self.handle_outside(input),
+                Some((shard, output)) = self.outputs.recv() => self.carry_out(shard, output, &socket).await,
+                Some(thread) = threads.join_next() => {
+                    break thread.map_err(io::Error::other).flatten().and_then(|()| Err(io::ErrorKind::BrokenPipe.into()));
+                }
                 () = sleep_until(deadline) => {
                     let now = now();
                     self.audience.handle_timeout(now);
@@ -119,23 +166,86 @@ impl Fanout {
                 _ = look_around.tick() => self.look_around(),
             }
             self.flush(&socket, &mut burst).await;
+        };
+        self.everybody(|| Input::ShutDown);
+        self.flush(&socket, &mut burst).await;
+        self.others.clear();
+        while !threads.is_empty() {
+            tokio::select! {
+                _ = threads.join_next() => {}
+                Some((shard, output)) = self.outputs.recv() => self.carry_out(shard, output, &socket).await,
+            }
         }
-        self.audience.shut_down(now());
+        while let Ok((shard, output)) = self.outputs.try_recv() {
+            self.carry_out(shard, output, &socket).await;
+        }
         self.outside.shut_down(now());
         self.flush(&socket, &mut burst).await;
-        Ok(())
+        ended
+    }
+
+    /// Cuts an access unit into packets, once for everybody.
+    fn handle_unit(&mut self, feed: usize, encoding: Encoding, unit: &AccessUnit) {
+        if unit.keyframe {
+            self.switchboard.keyframe_seen(feed, encoding, now());
+        }
+        let frame = Arc::new(encoding.packetise(unit, self.packet_size));
+        if frame.packets() > 0 {
+            self.everybody(|| Input::Frame(feed, encoding, frame.clone()));
+        }
+    }
+
+    fn route(&mut self, datagram: Datagram) {
+        match self.switchboard.route(&datagram.data, datagram.from) {
+            Target::One(shard) => self.hand(shard, Input::Datagram(datagram)),
+            Target::All => {
+                let Datagram { data, from, to } = datagram;
+                self.everybody(|| Input::Datagram(Datagram { data: data.clone(), from, to }));
+            }
+            Target::Nobody => {}
+        }
+    }
+
+    fn handle_message(&mut self, message: ToRobot) {
+        let (target, leaves) = self.switchboard.place(&message);
+        if let Some((former, viewer)) = leaves {
+            self.hand(former, Input::Message(ToRobot::Bye { viewer }));
+        }
+        if let Target::One(shard) = target {
+            self.hand(shard, Input::Message(message));
+        }
+    }
+
+    fn everybody(&mut self, input: impl Fn() -> Input) {
+        for shard in 0..=self.others.len() {
+            self.hand(Shard(shard), input());
+        }
+    }
+
+    fn hand(&mut self, Shard(shard): Shard, input: Input) {
+        match shard.checked_sub(1).and_then(|other| self.others.get(other)) {
+            None => self.audience.handle(input, now()),
+            Some(other) => {
+                if other.try_send(input).is_err() {
+                    tracing::error!(shard, "a thread that serves viewers has stopped");
+                }
+            }
+        }
     }
 
     fn look_around(&mut self) {
         let hosts = self.port.addresses().into_iter().map(Local::Host);
         let local = hosts.chain(self.outside.relays()).collect();
-        self.audience.relocate(Addresses { local, reflexive: self.outside.reflexive() }, now());
+        let addresses = Addresses { local, reflexive: self.outside.reflexive() };
+        self.everybody(|| Input::Relocate(addresses.clone()));
     }
 
     fn handle_outside(&mut self, input: ReachInput) {
         match self.outside.handle(input, now()) {
-            Some(News::Datagram(datagram)) => self.audience.handle_datagram(datagram, now()),
-            Some(News::Name(name, address)) => self.audience.handle_name(name.as_str(), address, now()),
+            Some(News::Datagram(datagram)) => self.route(datagram),
+            Some(News::Name(name, address)) => {
+                self.everybody(|| Input::Name(name.as_str().to_owned(), address));
+            }
             None => {}
         }
     }
@@ -147,7 +257,7 @@ impl Fanout {
                     version: Some(protocol::VERSION),
                     robot: Some(self.robot.clone()),
                     cameras: self.feeds.iter().map(|feed| feed.info.clone()).collect(),
-                    sessions: self.audience.live_sessions().cloned().collect(),
+                    sessions: self.switchboard.live_sessions().cloned().collect(),
                 };
                 self.say(ToServer::Broadcaster { register: Some(register) });
             }
@@ -165,7 +275,7 @@ impl Fanout {
             LinkEvent::Message(ToRobot::Notice { notice }) => {
                 tracing::warn!(code = %notice.code, reason = notice.message, "notice from the server");
             }
-            LinkEvent::Message(message) => self.audience.handle_message(message, now()),
+            LinkEvent::Message(message) => self.handle_message(message),
             LinkEvent::Down => tracing::info!("the link is down; viewers keep their picture"),
         }
     }
@@ -182,28 +292,34 @@ impl Fanout {
             }
         }
         while let Some(output) = self.audience.poll_output() {
-            match output {
-                Output::Transmit(datagram) if self.outside.is_relay(datagram.from) => {
-                    self.outside.wrap(datagram, now());
-                }
-                Output::Transmit(datagram) => socket.send(&datagram).await,
-                Output::Say(message) => self.say(message),
-                Output::Run(feed, encodings) => {
-                    self.feeds[feed].running.send_replace(encodings);
-                }
-                Output::Keyframe(feed, encoding) => {
-                    // A full channel holds requests that have not been carried out yet, which is as good.
-                    let _ = self.feeds[feed].keyframes.try_send(encoding);
-                }
-                Output::Resolve(name) => self.outside.resolve(&name),
-                Output::Permit(address) => self.outside.permit(address, now()),
-            }
+            self.carry_out(Shard::default(), output, socket).await;
+        }
+        for (feed, encoding) in self.switchboard.take_keyframes(now()) {
+            // A full channel holds requests that have not been carried out yet, which is as good.
+            let _ = self.feeds[feed].keyframes.try_send(encoding);
         }
         while let Some(datagram) = self.outside.poll_transmit() {
             socket.send(&datagram).await;
         }
         if self.outside.take_moved() {
             self.look_around();
+        }
+    }
+
+    /// Does what a shard wants done.
+    async fn carry_out(&mut self, shard: Shard, output: Output, socket: &MediaSocket) {
+        match self.switchboard.note(shard, output, now()) {
+            Some(Task::Transmit(datagram)) if self.outside.is_relay(datagram.from) => {
+                self.outside.wrap(datagram, now());
+            }
+            Some(Task::Transmit(datagram)) => socket.send(&datagram).await,
+            Some(Task::Say(message)) => self.say(message),
+            Some(Task::Resolve(name)) => self.outside.resolve(&name),
+            Some(Task::Permit(address)) => self.outside.permit(address, now()),
+            Some(Task::Run(feed, encodings)) => {
+                self.feeds[feed].running.send_replace(encodings);
+            }
+            None => {}
         }
     }
 

@@ -90,16 +90,21 @@ impl Routes {
     }
 }
 
+/// What a datagram is, as far as its way goes.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
+    /// An ICE check, with the name that it carries.
     Check(&'a str),
+    /// An answer to one.
     Answer,
+    /// Not ICE's at all.
     Other,
+    /// Nobody's.
     Nothing,
 }
 
 /// Tells a STUN request with a USERNAME, another STUN message, and anything else (RFC 8489, sections 5 and 14.3).
-fn kind(data: &[u8]) -> Kind<'_> {
+pub(super) fn kind(data: &[u8]) -> Kind<'_> {
     const HEADER: usize = 20;
     const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
     const RESPONSE: u8 = 0x01;

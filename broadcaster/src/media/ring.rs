@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -52,14 +53,14 @@ pub(crate) struct Ring {
 
 #[derive(Debug)]
 pub(crate) struct Kept {
-    pub(crate) frame: Frame,
+    pub(crate) frame: Arc<Frame>,
     pub(crate) first_packet: PacketNumber,
     /// When it came here.
     pub(crate) at: Instant,
 }
 
 impl Ring {
-    pub(crate) fn push(&mut self, frame: Frame, now: Instant) {
+    pub(crate) fn push(&mut self, frame: Arc<Frame>, now: Instant) {
         if frame.keyframe {
             self.keyframe = Some(self.next());
         }
@@ -112,10 +113,10 @@ mod tests {
     use super::*;
     use crate::media::{AccessUnit, Encoding, Moment, NtpTime, PacketSize, VideoCodec};
 
-    fn frame(length: usize, keyframe: bool, now: Instant) -> Frame {
+    fn frame(length: usize, keyframe: bool, now: Instant) -> Arc<Frame> {
         let captured = Moment { media: Duration::ZERO, instant: now, ntp: NtpTime(0) };
         let unit = AccessUnit { data: vec![7; length].into(), keyframe, captured };
-        Encoding::Video { rung: 0, codec: VideoCodec::Vp8 }.packetise(&unit, PacketSize::on_wire(1200))
+        Arc::new(Encoding::Video { rung: 0, codec: VideoCodec::Vp8 }.packetise(&unit, PacketSize::on_wire(1200)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
@@ -141,7 +142,7 @@ mod tests {
         for kept in &ring.kept {
             for index in 0..kept.frame.packets() {
                 let (frame, place) = ring.packet(counted).expect("kept");
-                assert!(std::ptr::eq(frame, &kept.frame) && place == index);
+                assert!(std::ptr::eq(frame, &*kept.frame) && place == index);
                 counted = counted.plus(1);
             }
         }

@@ -19,9 +19,9 @@ fn audience(max_viewers: usize) -> Audience {
     let encodings = vec![Encoding::Video { rung: 0, codec: VideoCodec::H264 }];
     let cameras = cameras.iter().map(|info| (info, encodings.clone()));
     let identity = Identity::generate().expect("an identity");
-    let mut audience = Audience::new(identity, cameras, max_viewers, PacketSize::on_wire(1200));
+    let mut audience = Audience::new(identity, cameras, max_viewers);
     let local = vec![Local::Host("127.0.0.1:8190".parse().expect("an address"))];
-    audience.relocate(Addresses { local, reflexive: Vec::new() }, start());
+    audience.handle(Input::Relocate(Addresses { local, reflexive: Vec::new() }), start());
     audience
 }
 
@@ -30,11 +30,12 @@ fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resum
     let ticket =
         Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed, wishes: Wishes::default() };
     let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
-    audience.handle_message(message, start());
+    audience.handle(Input::Message(message), start());
 }
 
 fn bye(audience: &mut Audience, viewer: &str) {
-    audience.handle_message(ToRobot::Bye { viewer: viewer.parse().expect("an id") }, start());
+    let bye = ToRobot::Bye { viewer: viewer.parse().expect("an id") };
+    audience.handle(Input::Message(bye), start());
 }
 
 /// What was said since the last look: the event, whom to, and for notices the code.
@@ -120,7 +121,7 @@ fn the_end_says_goodbye_to_everybody() {
     ask(&mut audience, "v1", "s1", "front", false);
     ask(&mut audience, "v2", "s2", "rear", false);
     said(&mut audience);
-    audience.shut_down(start());
+    audience.handle(Input::ShutDown, start());
     let expected = ["v1", "v2"].map(|viewer| ("notice", viewer.to_owned(), Some(Code::RobotOffline)));
     assert_eq!(said(&mut audience), expected);
     assert!(is_empty(&audience));

@@ -142,7 +142,7 @@ impl Stage {
         data.resize(4 + length, 0x77);
         let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
         let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
-        self.rings.get_mut(encoding).expect("a ring").push(frame, self.now);
+        self.rings.get_mut(encoding).expect("a ring").push(frame.into(), self.now);
     }
 
     /// Everything that the session wants sent now, packet by packet.
