@@ -282,6 +282,8 @@ impl Fanout {
 
     /// Does what the audience wants done. Waits only for the network card.
     async fn flush(&mut self, socket: &MediaSocket, burst: &mut Burst) {
+        // What ends a handshake goes before the pictures that it is for.
+        self.carry_out_all(socket).await;
         while let Some(path) = self.audience.poll_media(now(), burst) {
             if self.outside.is_relay(path.local) {
                 for packet in burst.packets() {
@@ -291,9 +293,7 @@ impl Fanout {
                 socket.send_burst(path, burst).await;
             }
         }
-        while let Some(output) = self.audience.poll_output() {
-            self.carry_out(Shard::default(), output, socket).await;
-        }
+        self.carry_out_all(socket).await;
         for (feed, encoding) in self.switchboard.take_keyframes(now()) {
             // A full channel holds requests that have not been carried out yet, which is as good.
             let _ = self.feeds[feed].keyframes.try_send(encoding);
@@ -303,6 +303,12 @@ impl Fanout {
         }
         if self.outside.take_moved() {
             self.look_around();
+        }
+    }
+
+    async fn carry_out_all(&mut self, socket: &MediaSocket) {
+        while let Some(output) = self.audience.poll_output() {
+            self.carry_out(Shard::default(), output, socket).await;
         }
     }
 

@@ -52,6 +52,8 @@ impl Worker {
     }
 
     async fn flush(&mut self, socket: &MediaSocket, burst: &mut Burst) {
+        // What ends a handshake goes before the pictures that it is for.
+        self.carry_out(socket).await;
         while let Some(path) = self.audience.poll_media(now(), burst) {
             if self.audience.is_relay(path.local) {
                 for packet in burst.packets() {
@@ -62,6 +64,10 @@ impl Worker {
                 socket.send_burst(path, burst).await;
             }
         }
+        self.carry_out(socket).await;
+    }
+
+    async fn carry_out(&mut self, socket: &MediaSocket) {
         while let Some(output) = self.audience.poll_output() {
             if let Output::Transmit(datagram) = &output
                 && !self.audience.is_relay(datagram.from)
