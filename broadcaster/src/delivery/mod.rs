@@ -222,6 +222,10 @@ impl Delivery {
                 }
                 Feedback::Missing { .. } => {}
                 Feedback::Arrivals(arrivals) => {
+                    if !self.estimator.estimate().reported && arrivals.base_sequence_number != 0 {
+                        // It came to have its keys only after the first packets: without them it can decode nothing.
+                        self.wanted = self.position.awaits().or(self.position.plays());
+                    }
                     self.estimator.handle(&arrivals, now);
                     self.judge(rings, now);
                 }

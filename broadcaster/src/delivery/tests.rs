@@ -6,7 +6,12 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use rtc_rtcp::{
     payload_feedbacks::picture_loss_indication::PictureLossIndication,
-    transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+    transport_feedbacks::{
+        transport_layer_cc::{
+            PacketStatusChunk, RecvDelta, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc, TransportLayerCc,
+        },
+        transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+    },
 };
 use rtc_shared::marshal::Unmarshal;
 use rtc_srtp::protection_profile::ProtectionProfile;
@@ -228,4 +233,27 @@ fn numbers_have_no_gaps_and_timestamps_only_grow_whatever_quality_is_sent() {
         assert_eq!(before + 1, *after);
         assert!(later.wrapping_sub(*earlier) < 1 << 31, "{earlier} before {later}");
     }
+}
+
+#[test]
+fn a_viewer_that_had_its_keys_too_late_for_the_first_packets_gets_a_keyframe() {
+    let mut rig = Rig::new(ProtectionProfile::AeadAes128Gcm, 1);
+    rig.capture(encoding(0), 20_000, true);
+    rig.flush();
+    rig.delivery.take_wanted();
+    let arrivals = |first| TransportLayerCc {
+        base_sequence_number: first,
+        packet_status_count: 1,
+        packet_chunks: vec![PacketStatusChunk::RunLengthChunk(RunLengthChunk {
+            type_tcc: StatusChunkTypeTcc::RunLengthChunk,
+            packet_status_symbol: SymbolTypeTcc::PacketReceivedSmallDelta,
+            run_length: 1,
+        })],
+        recv_deltas: vec![RecvDelta { type_tcc_packet: SymbolTypeTcc::PacketReceivedSmallDelta, delta: 250 }],
+        ..TransportLayerCc::default()
+    };
+    rig.feed_back(&arrivals(7));
+    assert_eq!(rig.delivery.take_wanted(), Some(encoding(0)));
+    rig.feed_back(&arrivals(9));
+    assert_eq!(rig.delivery.take_wanted(), None, "later gaps are the business of retransmission");
 }
