@@ -4,6 +4,7 @@
 //! the camera's rings, and then takes what it wants said, sent and known.
 
 mod answer;
+mod end;
 mod offer;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{
-    Candidate, Code, Description, DescriptionKind, Notice, PeerId, Sdp, SdpError, SessionId, SessionRef, ToServer,
-    Wishes,
-};
-use rtc_shared::error::Error;
+use protocol::{Candidate, Description, DescriptionKind, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
     delivery::{Burst, Counters, Delivery, Format, Terms},
@@ -26,6 +23,7 @@ use crate::{
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
 };
+pub(crate) use end::{SessionEnd, SessionError};
 use offer::Offer;
 
 /// A page needs a moment to make its answer, and a hidden tab's timers are slowed down to one a second.
@@ -36,57 +34,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(20);
 
 /// A path that is lost again right after it was found is not mended by trying faster.
 const RESTART_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Why a viewer's session cannot be, or not go on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionError {
-    #[error(transparent)]
-    Stack(#[from] Error),
-    #[error("our own offer is no session description")]
-    Offer(#[source] SdpError),
-    #[error("it is no session description")]
-    Answer(#[source] Error),
-    #[error("it has no usable {0}")]
-    Missing(&'static str),
-    #[error("it accepts none of this camera's codecs")]
-    NoCodec,
-}
-
-/// Why a session is over.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionEnd {
-    #[error("the viewer left")]
-    Left,
-    #[error("the viewer asked again")]
-    Replaced,
-    #[error("the viewer sent no answer within {ANSWER_WITHIN:?}")]
-    NoAnswer,
-    #[error("the viewer's answer cannot be used")]
-    BadAnswer(#[source] SessionError),
-    #[error("no way to the viewer was found within {CONNECT_WITHIN:?}")]
-    NotConnected,
-    #[error("the way to the viewer broke")]
-    ConnectionLost,
-    #[error("the connection failed")]
-    Failed(#[source] SessionError),
-    #[error("the broadcaster ends")]
-    Shutdown,
-}
-
-impl SessionEnd {
-    /// What the viewer is told, when it may not know yet.
-    fn notice(&self) -> Option<Notice> {
-        let code = match self {
-            Self::Left | Self::Replaced => return None,
-            Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
-            Self::BadAnswer(_) => Code::Malformed,
-            Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,
-            Self::Shutdown => Code::RobotOffline,
-        };
-        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Some(Notice::new(code, format!("{self}{cause}")))
-    }
-}
 
 /// What a session wants known.
 #[derive(Debug)]

@@ -3,9 +3,11 @@
 //! Made of the stack's sans-I/O parts. Media is not its business: it says which path is chosen and which keys are agreed,
 //! and gives back what is neither ICE nor DTLS.
 
+mod credentials;
 mod dtls;
 mod guard;
 mod identity;
+mod local;
 mod remotes;
 
 use std::{
@@ -16,24 +18,19 @@ use std::{
 };
 
 use bytes::BytesMut;
-use rand::{Rng, distr::Alphanumeric};
 use rtc_ice::{
-    Agent, AgentConfig, Event,
-    candidate::{
-        Candidate, CandidateConfig, candidate_host::CandidateHostConfig, candidate_relay::CandidateRelayConfig,
-        candidate_server_reflexive::CandidateServerReflexiveConfig, unmarshal_candidate,
-    },
-    mdns::MulticastDnsMode,
-    state::ConnectionState,
+    Agent, AgentConfig, Event, candidate::unmarshal_candidate, mdns::MulticastDnsMode, state::ConnectionState,
 };
 use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol, error::Error};
 use sansio::Protocol;
 
 use crate::srtp::Keys;
+pub(crate) use credentials::{Credentials, Ufrag, random_text};
 use dtls::Dtls;
 pub(crate) use dtls::Role;
 use guard::{Guard, Proof};
 pub(crate) use identity::{Fingerprint, Identity};
+pub(crate) use local::{Local, reflexive_line};
 use remotes::{Remotes, Verdict};
 
 /// How often unanswered checks are repeated while connecting. The stack's default costs a join up to 200 ms.
@@ -61,17 +58,6 @@ pub(crate) struct Datagram {
     pub(crate) to: SocketAddr,
 }
 
-/// The name by which ICE checks say which of our sessions they mean.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ufrag(String);
-
-/// What one end's checks are made with.
-#[derive(Clone)]
-pub(crate) struct Credentials {
-    pub(crate) ufrag: Ufrag,
-    pub(crate) password: String,
-}
-
 /// What the viewer's answer says of its end.
 pub(crate) struct Remote {
     pub(crate) ufrag: String,
@@ -79,15 +65,6 @@ pub(crate) struct Remote {
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Ours, which is the other of the viewer's.
     pub(crate) role: Role,
-}
-
-/// One of our addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Local {
-    /// Of the shared socket.
-    Host(SocketAddr),
-    /// At a TURN server, which forwards.
-    Relay(SocketAddr),
 }
 
 /// The chosen pair of addresses.
@@ -128,33 +105,12 @@ pub(crate) struct Transport {
     events: VecDeque<TransportEvent>,
 }
 
-impl Ufrag {
-    /// The part before the colon in the USERNAME of a check that is meant for us.
-    pub(crate) fn from_username(username: &str) -> Option<Self> {
-        username.split_once(':').map(|(ours, _)| Self(ours.to_owned()))
-    }
-
-    fn is_named_in(&self, username: &str) -> bool {
-        username.split_once(':').is_some_and(|(ours, _)| ours == self.0)
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Credentials {
-    fn generate() -> Self {
-        Self { ufrag: Ufrag(random_text(12)), password: random_text(32) }
-    }
-}
-
 impl Transport {
     /// `local` are our addresses as of now; the credentials belong into the offer.
     pub(crate) fn new(identity: &Identity, local: &[Local], now: Instant) -> Result<(Self, Credentials), Error> {
         let credentials = Credentials::generate();
         let config = AgentConfig {
-            local_ufrag: credentials.ufrag.0.clone(),
+            local_ufrag: credentials.ufrag.as_str().to_owned(),
             local_pwd: credentials.password.clone(),
             // Names are resolved for all sessions in one place.
             multicast_dns_mode: MulticastDnsMode::Disabled,
@@ -216,7 +172,8 @@ impl Transport {
     /// Begins to look for another path, with credentials that belong into an offer; the path there is stays in use.
     pub(crate) fn announce_restart(&mut self) -> Result<Credentials, Error> {
         let credentials = Credentials::generate();
-        self.ice.generate_restart_credentials(credentials.ufrag.0.clone(), credentials.password.clone())?;
+        let ufrag = credentials.ufrag.as_str().to_owned();
+        self.ice.generate_restart_credentials(ufrag, credentials.password.clone())?;
         self.guard.announce(credentials.clone());
         Ok(credentials)
     }
@@ -384,52 +341,4 @@ impl Transport {
     pub(crate) fn close(&mut self, now: Instant) {
         self.dtls.close(now);
     }
-}
-
-impl Local {
-    pub(crate) fn address(self) -> SocketAddr {
-        match self {
-            Self::Host(address) | Self::Relay(address) => address,
-        }
-    }
-
-    fn candidate(self) -> Result<Candidate, Error> {
-        let base_config = config(self.address());
-        match self {
-            Self::Host(_) => CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host(),
-            Self::Relay(_) => {
-                // Which of our addresses the relay knows is nobody's business.
-                let rel_addr = "0.0.0.0".to_owned();
-                CandidateRelayConfig { base_config, rel_addr, ..Default::default() }.new_candidate_relay()
-            }
-        }
-    }
-
-    /// As it stands behind `a=` in a session description.
-    pub(crate) fn line(self) -> Result<String, Error> {
-        self.candidate().map(|candidate| format!("candidate:{}", candidate.marshal()))
-    }
-}
-
-/// What a NAT makes of our address, as it stands behind `a=` in a session description. No packet leaves from there, so the
-/// agent need not know of it.
-pub(crate) fn reflexive_line(address: SocketAddr) -> Result<String, Error> {
-    let base_config = config(address);
-    let (rel_addr, rel_port) = ("0.0.0.0".to_owned(), 0);
-    let candidate = CandidateServerReflexiveConfig { base_config, rel_addr, rel_port, url: None };
-    Ok(format!("candidate:{}", candidate.new_candidate_server_reflexive()?.marshal()))
-}
-
-fn config(address: SocketAddr) -> CandidateConfig {
-    CandidateConfig {
-        network: "udp".to_owned(),
-        address: address.ip().to_string(),
-        port: address.port(),
-        component: 1,
-        ..CandidateConfig::default()
-    }
-}
-
-pub(crate) fn random_text(length: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }

@@ -2,6 +2,7 @@
 
 mod stage;
 
+use protocol::Code;
 use rtc::sansio::Protocol;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use protocol::{Candidate, Wishes};
+use protocol::{Candidate, Notice, Wishes};
 use rtc::{
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,

@@ -1,0 +1,57 @@
+//! Why a session is over, and what its viewer is told.
+
+use protocol::{Code, Notice, SdpError};
+use rtc_shared::error::Error;
+
+use super::{ANSWER_WITHIN, CONNECT_WITHIN};
+
+/// Why a viewer's session cannot be, or not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error(transparent)]
+    Stack(#[from] Error),
+    #[error("our own offer is no session description")]
+    Offer(#[source] SdpError),
+    #[error("it is no session description")]
+    Answer(#[source] Error),
+    #[error("it has no usable {0}")]
+    Missing(&'static str),
+    #[error("it accepts none of this camera's codecs")]
+    NoCodec,
+}
+
+/// Why a session is over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionEnd {
+    #[error("the viewer left")]
+    Left,
+    #[error("the viewer asked again")]
+    Replaced,
+    #[error("the viewer sent no answer within {ANSWER_WITHIN:?}")]
+    NoAnswer,
+    #[error("the viewer's answer cannot be used")]
+    BadAnswer(#[source] SessionError),
+    #[error("no way to the viewer was found within {CONNECT_WITHIN:?}")]
+    NotConnected,
+    #[error("the way to the viewer broke")]
+    ConnectionLost,
+    #[error("the connection failed")]
+    Failed(#[source] SessionError),
+    #[error("the broadcaster ends")]
+    Shutdown,
+}
+
+impl SessionEnd {
+    /// What the viewer is told, when it may not know yet.
+    pub(super) fn notice(&self) -> Option<Notice> {
+        let code = match self {
+            Self::Left | Self::Replaced => return None,
+            Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
+            Self::BadAnswer(_) => Code::Malformed,
+            Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,
+            Self::Shutdown => Code::RobotOffline,
+        };
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Some(Notice::new(code, format!("{self}{cause}")))
+    }
+}
