@@ -2,6 +2,8 @@
 
 mod stage;
 
+use std::collections::BTreeSet;
+
 use protocol::Code;
 use rtc::sansio::Protocol;
 
@@ -110,6 +112,41 @@ fn candidates_may_overtake_the_answer() {
     }
     stage.answer(&format!("{}\r\n", rest.join("\r\n")));
     stage.exchange(&mut viewer, |event, _| matches!(event, SessionEvent::Connected));
+}
+
+#[test]
+fn another_path_is_found_while_the_one_there_is_goes_on_and_no_number_comes_twice() {
+    let (mut stage, mut viewer) = Stage::connected();
+    let mut nonces = BTreeSet::new();
+    let show = |nonces: &mut BTreeSet<_>, stage: &mut Stage, viewer: &mut Viewer, keyframe| {
+        stage.capture(video(0), 3000, keyframe);
+        for datagram in stage.sent() {
+            // RTP, and not RTCP (RFC 5761, section 4).
+            if datagram.data[0] >> 6 == 2 && !(192..=223).contains(&datagram.data[1]) {
+                let number = (datagram.data[2..4].to_vec(), datagram.data[8..12].to_vec());
+                assert!(nonces.insert(number), "one number for two packets");
+            }
+            viewer.take(datagram, stage.now);
+        }
+        stage.pass(Duration::from_millis(33), viewer);
+        stage.deliver(viewer);
+    };
+    show(&mut nonces, &mut stage, &mut viewer, true);
+    let (addresses, now) = (stage.addresses.clone(), stage.now);
+    stage.session.restart(&addresses, now);
+    let offer = stage.offered();
+    show(&mut nonces, &mut stage, &mut viewer, false);
+    let answer = viewer.renegotiate(&offer, stage.now);
+    stage.answer(&answer);
+    for _ in 0..30 {
+        show(&mut nonces, &mut stage, &mut viewer, false);
+    }
+    assert!(stage.session.is_live());
+    let numbers: Vec<u16> = viewer.packets.iter().map(|packet| packet.header.sequence_number).collect();
+    assert_eq!(nonces.len(), 32 * 3, "nothing was held back");
+    // This viewer's stack, other than browsers, takes nothing while it has no path of its own.
+    let [first, .., last] = &numbers[..] else { panic!("packets") };
+    assert_eq!(last.wrapping_sub(*first), 32 * 3 - 1, "the same stream goes on");
 }
 
 #[test]

@@ -223,6 +223,26 @@ impl Viewer {
             .expect("a viewer");
         let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
         connection.set_remote_description(now, offer).expect("a good offer");
+        let mut viewer = Self { connection, receiver: None, packets: Vec::new() };
+        viewer.add_candidate();
+        let connection = &mut viewer.connection;
+        let answer = connection.create_answer(None).expect("an answer");
+        connection.set_local_description(now, answer).expect("taken");
+        let sdp = connection.local_description().expect("set").sdp;
+        (viewer, sdp)
+    }
+
+    /// Answers an offer that follows the first.
+    pub(super) fn renegotiate(&mut self, offer: &str, now: Instant) -> String {
+        let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
+        self.connection.set_remote_description(now, offer).expect("a good offer");
+        self.add_candidate();
+        let answer = self.connection.create_answer(None).expect("an answer");
+        self.connection.set_local_description(now, answer).expect("taken");
+        self.connection.local_description().expect("set").sdp
+    }
+
+    fn add_candidate(&mut self) {
         let address = address(VIEWER);
         let base_config = CandidateConfig {
             network: "udp".to_owned(),
@@ -233,11 +253,7 @@ impl Viewer {
         };
         let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host();
         let candidate = RTCIceCandidate::from(&candidate.expect("a candidate")).to_json().expect("JSON");
-        connection.add_local_candidate(candidate).expect("taken");
-        let answer = connection.create_answer(None).expect("an answer");
-        connection.set_local_description(now, answer).expect("taken");
-        let sdp = connection.local_description().expect("set").sdp;
-        (Self { connection, receiver: None, packets: Vec::new() }, sdp)
+        self.connection.add_local_candidate(candidate).expect("taken");
     }
 
     pub(super) fn take(&mut self, datagram: Datagram, now: Instant) {
