@@ -150,6 +150,26 @@ fn another_path_is_found_while_the_one_there_is_goes_on_and_no_number_comes_twic
 }
 
 #[test]
+fn nothing_is_sent_to_where_nobody_has_agreed_to_it_for_half_a_minute() {
+    let (mut stage, mut viewer) = Stage::connected();
+    stage.capture(video(0), 2000, true);
+    stage.deliver(&mut viewer);
+    let silent_since = stage.now;
+    let mut last = stage.now;
+    while stage.now < silent_since + Duration::from_secs(60) {
+        stage.now += Duration::from_millis(500);
+        stage.handle_timeout();
+        stage.capture(video(0), 2000, true);
+        if !stage.sent().is_empty() {
+            last = stage.now;
+        }
+    }
+    let took = last - silent_since;
+    assert!((25..=31).contains(&took.as_secs()), "{took:?} (RFC 7675, section 5.1)");
+    assert!(matches!(stage.ending(), (Some(_), SessionEnd::ConnectionLost)));
+}
+
+#[test]
 fn no_answer_makes_the_stack_panic() {
     let mut probe = Stage::new();
     let (_, good) = Viewer::new(&probe.offered(), probe.now);
