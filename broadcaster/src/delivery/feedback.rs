@@ -8,17 +8,33 @@ use rtc_rtcp::{
     receiver_report::ReceiverReport,
     reception_report::ReceptionReport,
     sender_report::SenderReport,
-    transport_feedbacks::{transport_layer_cc::TransportLayerCc, transport_layer_nack::TransportLayerNack},
+    transport_feedbacks::{
+        transport_layer_cc::{PacketStatusChunk, TransportLayerCc},
+        transport_layer_nack::TransportLayerNack,
+    },
 };
 use rtc_srtp::context::Context;
 
-/// Browsers send some fifty a second when much is lost. To open and read one costs as much as to seal a dozen packets, so
-/// a viewer that sends thousands would cost the others.
+/// Browsers send some fifty datagrams a second when much is lost, with a few messages each. To open and read one costs as
+/// much as to seal a dozen packets, so a viewer that sends thousands would cost the others.
 const PER_SECOND: f64 = 300.0;
 const AT_ONCE: f64 = 100.0;
 
-/// Losses that one message may name; a page of pictures has no more packets.
+/// No path carries a longer one whole.
+const MAX_LENGTH: usize = 1500;
+
+/// Losses that one datagram may name; a page of pictures has no more packets.
 const MAX_MISSING: usize = 512;
+
+/// Packets that one datagram may report on: those of a second at the highest rate. A few bytes could name all that there
+/// are, many times over.
+const MAX_REPORTED: usize = 2048;
+
+/// Streams of the viewer's own that its reports may come from.
+const MAX_SENDERS: usize = 8;
+
+/// What could not be opened, of senders that are not known: each of them leaves a trace in the context.
+const MAX_STRANGERS: u32 = 64;
 
 pub(super) enum Feedback {
     KeyframeWanted,
@@ -33,6 +49,9 @@ pub(super) enum Feedback {
 
 pub(super) struct Reader {
     context: Context,
+    /// Whose reports could be opened.
+    senders: Vec<u32>,
+    strangers: u32,
     level: f64,
     at: Instant,
     dropped: u64,
@@ -40,24 +59,49 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(context: Context, now: Instant) -> Self {
-        Self { context, level: AT_ONCE, at: now, dropped: 0 }
+        Self { context, senders: Vec::new(), strangers: 0, level: AT_ONCE, at: now, dropped: 0 }
     }
 
     pub(super) fn read(&mut self, data: &[u8], now: Instant) -> Vec<Feedback> {
-        if !self.is_affordable(now) {
+        if data.len() > MAX_LENGTH || !self.is_affordable(1.0, now) || !self.is_welcome(data) {
             self.dropped += 1;
             return Vec::new();
         }
         let packets = match self.context.decrypt_rtcp(data) {
-            Ok(opened) => packet::unmarshal(&mut &opened[..]),
+            Ok(opened) => {
+                self.admit(data);
+                packet::unmarshal(&mut &opened[..])
+            }
             Err(error) => Err(error),
         };
         match packets {
-            Ok(packets) => packets.iter().flat_map(|packet| understand(packet.as_ref())).collect(),
+            Ok(packets) => {
+                let mut budget = Budget { missing: MAX_MISSING, reported: MAX_REPORTED };
+                let affordable = packets.iter().take_while(|_| self.is_affordable(0.1, now));
+                affordable.flat_map(|packet| understand(packet.as_ref(), &mut budget)).collect()
+            }
             Err(error) => {
                 tracing::trace!(%error, "feedback not taken");
                 Vec::new()
             }
+        }
+    }
+
+    /// Whether to try to open it: the context remembers every sender, also those that it finds false.
+    fn is_welcome(&mut self, data: &[u8]) -> bool {
+        let known = sender(data).is_some_and(|sender| self.senders.contains(&sender));
+        if !known {
+            self.strangers += 1;
+        }
+        known || self.strangers <= MAX_STRANGERS
+    }
+
+    fn admit(&mut self, data: &[u8]) {
+        if let Some(sender) = sender(data)
+            && !self.senders.contains(&sender)
+            && self.senders.len() < MAX_SENDERS
+        {
+            self.senders.push(sender);
         }
     }
 
@@ -66,26 +110,44 @@ impl Reader {
         self.dropped
     }
 
-    fn is_affordable(&mut self, now: Instant) -> bool {
+    fn is_affordable(&mut self, cost: f64, now: Instant) -> bool {
         let passed: Duration = now.saturating_duration_since(self.at);
         self.at = self.at.max(now);
         self.level = (self.level + passed.as_secs_f64() * PER_SECOND).min(AT_ONCE);
-        if self.level < 1.0 {
+        if self.level < cost {
             return false;
         }
-        self.level -= 1.0;
+        self.level -= cost;
         true
     }
 }
 
-fn understand(packet: &dyn packet::Packet) -> Vec<Feedback> {
+/// What one datagram may still name.
+struct Budget {
+    missing: usize,
+    reported: usize,
+}
+
+/// The SSRC of a control packet's sender (RFC 3550, section 6.4.1).
+fn sender(data: &[u8]) -> Option<u32> {
+    data.get(4..8)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+fn understand(packet: &dyn packet::Packet, budget: &mut Budget) -> Vec<Feedback> {
     let packet = packet.as_any();
     if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
         vec![Feedback::KeyframeWanted]
     } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-        let sequences = nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(MAX_MISSING).collect();
+        let missed = nack.nacks.iter().flat_map(|pair| pair.packet_list());
+        let sequences: Vec<u16> = missed.take(budget.missing).collect();
+        budget.missing -= sequences.len();
         vec![Feedback::Missing { ssrc: nack.media_ssrc, sequences }]
     } else if let Some(arrivals) = packet.downcast_ref::<TransportLayerCc>() {
+        let reported = reported(arrivals);
+        if reported > budget.reported {
+            return Vec::new();
+        }
+        budget.reported -= reported;
         vec![Feedback::Arrivals(arrivals.clone())]
     } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
         report.reports.iter().cloned().map(Feedback::Reception).collect()
@@ -94,4 +156,13 @@ fn understand(packet: &dyn packet::Packet) -> Vec<Feedback> {
     } else {
         Vec::new()
     }
+}
+
+/// The packets that a report names, whatever number it gives for them.
+fn reported(arrivals: &TransportLayerCc) -> usize {
+    let of_chunk = |chunk: &PacketStatusChunk| match chunk {
+        PacketStatusChunk::RunLengthChunk(run) => usize::from(run.run_length),
+        PacketStatusChunk::StatusVectorChunk(vector) => vector.symbol_list.len(),
+    };
+    arrivals.packet_chunks.iter().map(of_chunk).sum()
 }

@@ -12,7 +12,7 @@ use std::{
 
 use protocol::{CameraId, CameraInfo, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToRobot, ToServer, Wishes};
 
-use super::{camera::Camera, routes::Routes};
+use super::{allowance::Allowance, camera::Camera, routes::Routes};
 use crate::{
     delivery::Burst,
     media::{Encoding, Frame},
@@ -81,6 +81,7 @@ struct Seat {
     watched: Vec<Encoding>,
     /// It is in the queue of those that may have media to send.
     queued: bool,
+    allowance: Allowance,
 }
 
 pub(super) struct Audience {
@@ -243,7 +244,14 @@ impl Audience {
                 self.outputs.push_back(Output::Seated(id.clone(), viewer.clone()));
                 self.viewers.insert(viewer, key);
                 self.sessions.insert(id, key);
-                let seat = Seat { session, camera: place, deadline: None, watched: Vec::new(), queued: false };
+                let seat = Seat {
+                    session,
+                    camera: place,
+                    deadline: None,
+                    watched: Vec::new(),
+                    queued: false,
+                    allowance: Allowance::new(now),
+                };
                 self.seats.insert(key, seat);
                 self.settle(key, now);
             }
@@ -286,16 +294,21 @@ impl Audience {
         let Some(first) = keys.next() else { return };
         let Datagram { data, from, to } = &datagram;
         let (from, to) = (*from, *to);
-        // Only answers to checks may be meant for several.
+        // Some may be meant for one of several: whose it is shows the password or the key.
         for key in keys {
             let copy = Datagram { data: data.clone(), from, to };
+            self.deliver(key, copy, now);
+        }
+        self.deliver(first, datagram, now);
+    }
+
+    fn deliver(&mut self, key: Key, datagram: Datagram, now: Instant) {
+        // Even to find out that a datagram is of no use costs more than to send one.
+        if self.seats.get_mut(&key).is_some_and(|seat| seat.allowance.take(now)) {
             self.with(key, now, |session, context| {
-                session.handle_datagram(copy, context.addresses, &context.camera.rings, now);
+                session.handle_datagram(datagram, context.addresses, &context.camera.rings, now);
             });
         }
-        self.with(first, now, |session, context| {
-            session.handle_datagram(datagram, context.addresses, &context.camera.rings, now);
-        });
     }
 
     fn handle_name(&mut self, name: &str, address: IpAddr, now: Instant) {
@@ -325,7 +338,12 @@ impl Audience {
                 seat.queued = false;
             }
             self.queue.pop_front();
-            self.note(key);
+            let over = self.seats.get(&key).is_some_and(|seat| seat.session.is_over());
+            if over {
+                self.settle(key, now);
+            } else {
+                self.note(key);
+            }
         }
         None
     }
@@ -406,6 +424,8 @@ impl Audience {
                     let (viewer, session) = (seat.session.viewer(), seat.session.id());
                     tracing::info!(%viewer, %session, "viewer connected");
                     self.outputs.push_back(Output::Live(session.clone()));
+                    // Names that are not known by now are not needed.
+                    forget(&mut self.names, key);
                 }
                 SessionEvent::Ended(end) => over = Some(end),
             }
@@ -460,10 +480,7 @@ impl Audience {
             self.deadlines.remove(&(at, key));
         }
         self.routes.remove(key);
-        self.names.retain(|_, waiting| {
-            waiting.retain(|other| *other != key);
-            !waiting.is_empty()
-        });
+        forget(&mut self.names, key);
         let camera_state = &mut self.cameras[camera];
         if watched.iter().filter(|encoding| camera_state.unwatch(**encoding, key)).count() > 0 {
             self.outputs.push_back(Output::Watch(camera, camera_state.watched()));
@@ -479,6 +496,13 @@ impl Audience {
         }
         self.outputs.push_back(Output::Released(session.id().clone(), viewer.clone()));
     }
+}
+
+fn forget(names: &mut BTreeMap<String, Vec<Key>>, key: Key) {
+    names.retain(|_, waiting| {
+        waiting.retain(|other| *other != key);
+        !waiting.is_empty()
+    });
 }
 
 /// What a session may look at.

@@ -4,6 +4,7 @@
 //! the cameras give and what the socket receives, and carries out what it wants. Where one thread is not enough, further
 //! ones have an audience of their own each; this one still receives for all, and the [`Switchboard`] knows who is where.
 
+mod allowance;
 mod audience;
 mod camera;
 mod keyframes;

@@ -9,13 +9,13 @@ use crate::transport::Ufrag;
 /// Addresses that one session may write to: every pair of candidates that was ever tried.
 const MAX_ASKED: usize = 64;
 
-/// Sessions that may wait for answers from one address: viewers behind one NAT may name the same one.
-const MAX_ASKERS: usize = 8;
+/// Sessions that may have to do with one address: viewers behind one NAT may name the same one.
+const MAX_SHARERS: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Routes {
     names: BTreeMap<Ufrag, Key>,
-    proven: BTreeMap<SocketAddr, Key>,
+    proven: BTreeMap<SocketAddr, Vec<Key>>,
     asked: BTreeMap<SocketAddr, Vec<Key>>,
     /// What each session has here, for when it ends.
     traces: BTreeMap<Key, Traces>,
@@ -30,21 +30,35 @@ struct Traces {
 
 impl Routes {
     pub(super) fn add_name(&mut self, name: Ufrag, session: Key) {
-        self.traces.entry(session).or_default().names.push(name.clone());
+        let names = &mut self.traces.entry(session).or_default().names;
+        if names.contains(&name) {
+            return;
+        }
+        names.push(name.clone());
+        // The one before is in use until a restart is agreed on.
+        if names.len() > 2 {
+            self.names.remove(&names.remove(0));
+        }
         self.names.insert(name, session);
     }
 
-    /// The session's viewer has shown to be there; whoever was there before is not any more.
+    /// The session's viewer has shown to be there. So may others: a source can be forged, and what is not for a session its
+    /// keys do not fit.
     pub(super) fn prove(&mut self, address: SocketAddr, session: Key) {
-        self.traces.entry(session).or_default().proven.push(address);
-        self.proven.insert(address, session);
+        let there = self.proven.entry(address).or_default();
+        if !there.contains(&session) {
+            // The latest is the likeliest.
+            there.insert(0, session);
+            there.truncate(MAX_SHARERS);
+            self.traces.entry(session).or_default().proven.push(address);
+        }
     }
 
     /// The session has asked there, and awaits an answer.
     pub(super) fn ask(&mut self, address: SocketAddr, session: Key) {
         let askers = self.asked.get(&address).map(Vec::as_slice).unwrap_or_default();
         let traces = self.traces.entry(session).or_default();
-        if askers.contains(&session) || askers.len() >= MAX_ASKERS || traces.asked.len() >= MAX_ASKED {
+        if askers.contains(&session) || askers.len() >= MAX_SHARERS || traces.asked.len() >= MAX_ASKED {
             return;
         }
         traces.asked.push(address);
@@ -56,16 +70,13 @@ impl Routes {
         for name in traces.names {
             self.names.remove(&name);
         }
-        for address in traces.proven {
-            if self.proven.get(&address) == Some(&session) {
-                self.proven.remove(&address);
-            }
-        }
-        for address in traces.asked {
-            if let Some(askers) = self.asked.get_mut(&address) {
-                askers.retain(|asker| *asker != session);
-                if askers.is_empty() {
-                    self.asked.remove(&address);
+        for (addresses, table) in [(traces.proven, &mut self.proven), (traces.asked, &mut self.asked)] {
+            for address in addresses {
+                if let Some(sessions) = table.get_mut(&address) {
+                    sessions.retain(|other| *other != session);
+                    if sessions.is_empty() {
+                        table.remove(&address);
+                    }
                 }
             }
         }
@@ -78,7 +89,7 @@ impl Routes {
                 Ufrag::from_username(name).and_then(|name| self.names.get(&name)).copied().into_iter().collect()
             }
             Kind::Answer => self.asked.get(&from).cloned().unwrap_or_default(),
-            Kind::Other => self.proven.get(&from).copied().into_iter().collect(),
+            Kind::Other => self.proven.get(&from).cloned().unwrap_or_default(),
             Kind::Nothing => Vec::new(),
         };
         keys.into_iter()
@@ -180,7 +191,7 @@ mod tests {
         routes.prove(address(1), a);
         assert_eq!(found(&routes, &HELLO, address(1)), [a]);
         routes.prove(address(1), b);
-        assert_eq!(found(&routes, &HELLO, address(1)), [b], "an address can change hands");
+        assert_eq!(found(&routes, &HELLO, address(1)), [b, a], "nobody can take an address away");
         routes.remove(a);
         assert_eq!(found(&routes, &HELLO, address(1)), [b]);
         routes.remove(b);
@@ -195,7 +206,7 @@ mod tests {
             routes.ask(address(7), Key::new(u64::from(port)));
         }
         assert_eq!(routes.asked.values().filter(|askers| askers.contains(&Key::new(1))).count(), MAX_ASKED);
-        assert_eq!(routes.asked[&address(7)].len(), MAX_ASKERS);
+        assert_eq!(routes.asked[&address(7)].len(), MAX_SHARERS);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The one UDP socket that all viewers share, on all of the machine's addresses.
 
 use std::{
+    cell::Cell,
     io::{self, IoSliceMut},
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
@@ -23,6 +24,10 @@ const BUFFER: usize = 64 * 1024;
 
 /// Keyframes for all viewers at once, and everybody's feedback, must fit between two of our turns.
 const KERNEL_BUFFER: usize = 4 * 1024 * 1024;
+
+const EIO: i32 = 5;
+const EINVAL: i32 = 22;
+const EMSGSIZE: i32 = 90;
 
 /// More addresses than this make joining slower, not likelier.
 const MAX_ADDRESSES: usize = 8;
@@ -47,6 +52,8 @@ pub(super) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    /// The kernel has refused to send several packets with one call.
+    unsegmented: Cell<bool>,
     buffers: [Box<[u8]>; BATCH],
 }
 
@@ -93,7 +100,7 @@ impl Port {
         let socket = UdpSocket::from_std(self.socket.try_clone()?)?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         let buffers = std::array::from_fn(|_| vec![0; BUFFER].into_boxed_slice());
-        Ok(MediaSocket { socket, state, local: self.local, buffers })
+        Ok(MediaSocket { socket, state, local: self.local, unsegmented: Cell::new(false), buffers })
     }
 }
 
@@ -128,22 +135,30 @@ impl MediaSocket {
     /// Sends one datagram. What cannot be sent is lost, as on any network.
     pub(super) async fn send(&self, datagram: &Datagram) {
         let path = Path { local: datagram.from, remote: datagram.to };
-        self.send_segments(path, &datagram.data, None).await;
+        let _ = self.send_segments(path, &datagram.data, None).await;
     }
 
     /// Sends a burst's packets with one call of the kernel, or one by one where it cannot take them so.
     pub(super) async fn send_burst(&self, path: Path, burst: &Burst) {
-        let segment = burst.segment_size();
-        let together = burst.segments() > 1 && self.send_segments(path, burst.bytes(), Some(segment)).await;
-        if !together {
-            for packet in burst.packets() {
-                self.send_segments(path, packet, None).await;
+        if burst.segments() > 1 && !self.unsegmented.get() {
+            match self.send_segments(path, burst.bytes(), Some(burst.segment_size())).await {
+                // The network card or the path takes packets only one by one.
+                Err(error) if error.raw_os_error() == Some(EIO) => {
+                    tracing::info!("packets leave one by one: the network card cannot segment them");
+                    self.unsegmented.set(true);
+                }
+                Err(error) if matches!(error.raw_os_error(), Some(EINVAL | EMSGSIZE)) => {}
+                Ok(()) | Err(_) => return,
             }
+        }
+        for packet in burst.packets() {
+            // What cannot be sent is lost, as on any network.
+            let _ = self.send_segments(path, packet, None).await;
         }
     }
 
-    /// Waits only while the network card is busy. False: the kernel refuses it.
-    async fn send_segments(&self, path: Path, contents: &[u8], segment_size: Option<usize>) -> bool {
+    /// Waits only while the network card is busy.
+    async fn send_segments(&self, path: Path, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
         let destination = match (path.remote.ip(), self.local) {
             (IpAddr::V4(ip), SocketAddr::V6(_)) => SocketAddr::new(ip.to_ipv6_mapped().into(), path.remote.port()),
             _ => path.remote,
@@ -156,13 +171,7 @@ impl MediaSocket {
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             sent = self.socket.async_io(Interest::WRITABLE, attempt).await;
         }
-        match sent {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::trace!(%error, "not sent");
-                false
-            }
-        }
+        sent.inspect_err(|error| tracing::trace!(%error, "not sent"))
     }
 }
 

@@ -53,12 +53,14 @@ pub(super) struct Switchboard {
     sessions: BTreeMap<SessionId, Place>,
     viewers: BTreeMap<PeerId, SessionId>,
     names: BTreeMap<Ufrag, Shard>,
-    proven: BTreeMap<SocketAddr, Shard>,
+    /// None: in several shards there is somebody who has shown to be there.
+    proven: BTreeMap<SocketAddr, Option<Shard>>,
     cameras: Vec<BTreeMap<Encoding, Demand>>,
 }
 
 struct Place {
     shard: Shard,
+    viewer: PeerId,
     live: bool,
     names: Vec<Ufrag>,
     proven: Vec<SocketAddr>,
@@ -104,8 +106,7 @@ impl Switchboard {
                     self.viewers.get(viewer).and_then(|former| self.sessions.get(former)).map(|place| place.shard);
                 let known = self.sessions.get(&session).map(|place| place.shard);
                 let shard = known.or(former).unwrap_or_else(|| self.least_loaded());
-                self.viewers.insert(viewer.clone(), session.clone());
-                self.sessions.entry(session).or_insert_with(|| Place::new(shard));
+                self.seat(shard, session, viewer.clone());
                 let leaves = former.filter(|former| *former != shard).map(|former| (former, viewer.clone()));
                 (Target::One(shard), leaves)
             }
@@ -118,6 +119,15 @@ impl Switchboard {
             }
             ToRobot::Notice { .. } => (Target::Nobody, None),
         }
+    }
+
+    fn seat(&mut self, shard: Shard, session: SessionId, viewer: PeerId) {
+        let place = self.sessions.entry(session.clone()).or_insert_with(|| Place::new(shard, viewer.clone()));
+        let former = std::mem::replace(&mut place.viewer, viewer.clone());
+        if former != viewer && self.viewers.get(&former) == Some(&session) {
+            self.viewers.remove(&former);
+        }
+        self.viewers.insert(viewer, session);
     }
 
     fn least_loaded(&self) -> Shard {
@@ -136,7 +146,7 @@ impl Switchboard {
             }
             // Who asked, only the shards know; and of a proof a shard knows before it is known here.
             Kind::Answer => Target::All,
-            Kind::Other => self.proven.get(&from).map_or(Target::All, |shard| Target::One(*shard)),
+            Kind::Other => self.proven.get(&from).copied().flatten().map_or(Target::All, Target::One),
             Kind::Nothing => Target::Nobody,
         }
     }
@@ -145,19 +155,23 @@ impl Switchboard {
     pub(super) fn note(&mut self, shard: Shard, output: Output, now: Instant) -> Option<Task> {
         match output {
             Output::Seated(session, viewer) => {
-                self.viewers.insert(viewer, session.clone());
-                self.sessions.entry(session).or_insert_with(|| Place::new(shard));
+                self.seat(shard, session, viewer);
             }
             Output::Named(name, session) => {
-                if let Some(place) = self.sessions.get_mut(&session) {
+                if let Some(place) = self.sessions.get_mut(&session).filter(|place| !place.names.contains(&name)) {
                     place.names.push(name.clone());
+                    // The one before is in use until a restart is agreed on.
+                    if place.names.len() > 2 {
+                        self.names.remove(&place.names.remove(0));
+                    }
                     self.names.insert(name, shard);
                 }
             }
             Output::Proven(address, session) => {
                 if let Some(place) = self.sessions.get_mut(&session) {
                     place.proven.push(address);
-                    self.proven.insert(address, shard);
+                    let known = self.proven.entry(address).or_insert(Some(shard));
+                    *known = known.filter(|known| *known == shard);
                 }
             }
             Output::Live(session) => {
@@ -192,9 +206,8 @@ impl Switchboard {
                 self.names.remove(&name);
             }
             for address in place.proven {
-                if self.proven.get(&address) == Some(&shard) {
-                    self.proven.remove(&address);
-                }
+                // Whoever else is there is found by asking all.
+                self.proven.remove(&address);
             }
         }
         if self.viewers.get(viewer) == Some(session) {
@@ -256,8 +269,8 @@ impl Switchboard {
 }
 
 impl Place {
-    fn new(shard: Shard) -> Self {
-        Self { shard, live: false, names: Vec::new(), proven: Vec::new() }
+    fn new(shard: Shard, viewer: PeerId) -> Self {
+        Self { shard, viewer, live: false, names: Vec::new(), proven: Vec::new() }
     }
 }
 
@@ -327,7 +340,9 @@ mod tests {
         assert!(board.names.is_empty() && board.proven.is_empty());
         assert_eq!(board.live_sessions().collect::<Vec<_>>(), [&session("s")]);
         assert_eq!(board.place(&bye("a")), (Target::One(shard), None));
-        board.note(shard, Output::Released(session("s"), peer("a")), now);
+        board.note(shard, Output::Seated(session("s"), peer("again")), now);
+        assert_eq!(board.viewers.keys().collect::<Vec<_>>(), [&peer("again")], "the same viewer by its new name");
+        board.note(shard, Output::Released(session("s"), peer("again")), now);
         assert!(board.sessions.is_empty() && board.viewers.is_empty());
     }
 

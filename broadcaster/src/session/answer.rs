@@ -4,7 +4,10 @@ use std::io::Cursor;
 
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::{SessionError, offer::EXTENSIONS};
+use super::{
+    SessionError,
+    offer::{EXTENSIONS, Offer},
+};
 use crate::{
     delivery::{Extensions, Format, id},
     media::VideoCodec,
@@ -19,7 +22,7 @@ pub(super) struct Answer {
 }
 
 /// Reads an answer. Nothing of what it says is used before all of it is understood.
-pub(super) fn parse(sdp: &str) -> Result<Answer, SessionError> {
+pub(super) fn parse(sdp: &str, offer: &Offer) -> Result<Answer, SessionError> {
     let description = SessionDescription::unmarshal(&mut Cursor::new(sdp)).map_err(SessionError::Answer)?;
     let media = |kind: &str| description.media_descriptions.iter().find(|media| media.media_name.media == kind);
     let video = media("video").filter(|media| is_taken(media)).ok_or(SessionError::NoCodec)?;
@@ -48,10 +51,10 @@ pub(super) fn parse(sdp: &str) -> Result<Answer, SessionError> {
         .flat_map(|media| values(media, "candidate").map(|value| format!("candidate:{value}")))
         .take(protocol::MAX_CANDIDATES)
         .collect();
-    Ok(Answer { remote, format: format(video, media("audio"))?, candidates })
+    Ok(Answer { remote, format: format(video, media("audio"), offer)?, candidates })
 }
 
-fn format(video: &MediaDescription, audio: Option<&MediaDescription>) -> Result<Format, SessionError> {
+fn format(video: &MediaDescription, audio: Option<&MediaDescription>, offer: &Offer) -> Result<Format, SessionError> {
     let chosen = codecs(video).find_map(|(payload_type, name)| {
         let codec = match name.split('/').next()?.to_ascii_uppercase().as_str() {
             // What cannot be cut into fragments could not be sent.
@@ -63,7 +66,7 @@ fn format(video: &MediaDescription, audio: Option<&MediaDescription>) -> Result<
             "VP8" => VideoCodec::Vp8,
             _ => return None,
         };
-        Some((codec, payload_type))
+        offer.has(codec).then_some((codec, payload_type))
     });
     let (codec, payload_type) = chosen.ok_or(SessionError::NoCodec)?;
     let repairs = |candidate: u8| {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod end;
+mod mending;
 mod offer;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::{
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
 };
 pub(crate) use end::{SessionEnd, SessionError};
+use mending::Mending;
 use offer::Offer;
 
 /// A page needs a moment to make its answer, and a hidden tab's timers are slowed down to one a second.
@@ -31,9 +33,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Trying all pairs of candidates takes a few seconds where most of them lead nowhere.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
-
-/// A path that is lost again right after it was found is not mended by trying faster.
-const RESTART_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a session wants known.
 #[derive(Debug)]
@@ -93,9 +92,7 @@ pub(crate) struct Session {
     offer: Offer,
     format: Option<Format>,
     delivery: Option<Delivery>,
-    /// When the last restart was offered, and whether its answer is still to come.
-    restarted: Option<(Instant, bool)>,
-    disconnected: bool,
+    mending: Mending,
     /// Candidates that came before the answer they belong to.
     early: Vec<Candidate>,
     events: VecDeque<SessionEvent>,
@@ -125,8 +122,7 @@ impl Session {
             offer,
             format: None,
             delivery: None,
-            restarted: None,
-            disconnected: false,
+            mending: Mending::default(),
             early: Vec::new(),
             events: VecDeque::new(),
         };
@@ -166,6 +162,10 @@ impl Session {
         self.delivery.as_ref().map(Delivery::counters).unwrap_or_default()
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Encoding> {
         self.delivery.iter().filter(|_| self.phase == Phase::Live).flat_map(Delivery::watches)
@@ -176,72 +176,6 @@ impl Session {
         self.delivery.as_mut().and_then(Delivery::take_wanted)
     }
 
-    /// The viewer is the same, but its connection to the server is another one, and it may want something else.
-    pub(crate) fn resume(
-        &mut self,
-        viewer: PeerId,
-        wishes: Wishes,
-        addresses: &Addresses,
-        rings: &Rings,
-        now: Instant,
-    ) {
-        self.viewer = viewer;
-        let restart = wishes.restart;
-        let rung = |wishes: &Wishes| wishes.want.and_then(|want| want.rung);
-        if rung(&self.wishes) != rung(&wishes)
-            && let Some(delivery) = &mut self.delivery
-        {
-            delivery.want(rung(&wishes), rings, now);
-        }
-        self.wishes = wishes;
-        if restart {
-            self.restart(addresses, now);
-        }
-    }
-
-    /// Looks for another path. The one there is stays in use until another is found.
-    pub(crate) fn restart(&mut self, addresses: &Addresses, now: Instant) {
-        let recent = self.restarted.is_some_and(|(at, _)| now < at + RESTART_INTERVAL);
-        if !self.renegotiates || recent || !self.is_live() {
-            return;
-        }
-        self.restarted = Some((now, true));
-        let offered = self.transport.announce_restart().map_err(SessionError::from);
-        if let Err(error) = offered.and_then(|credentials| self.say_offer(credentials, addresses)) {
-            self.end(SessionEnd::Failed(error), now);
-        }
-    }
-
-    /// The addresses that we can be reached at have changed.
-    pub(crate) fn relocate(&mut self, addresses: &Addresses, found: &[String], now: Instant) {
-        match self.phase {
-            Phase::Live => {
-                let stays = |path: Path| addresses.local.iter().any(|local| local.address() == path.local);
-                if !self.transport.path().is_some_and(stays) {
-                    self.restart(addresses, now);
-                }
-            }
-            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => {
-                for local in &addresses.local {
-                    if let Err(error) = self.transport.add_local(*local) {
-                        tracing::debug!(%error, "address not taken");
-                    }
-                }
-                for candidate in found {
-                    let candidate = Some(Candidate {
-                        candidate: candidate.clone(),
-                        sdp_mid: Some("0".to_owned()),
-                        sdp_mline_index: Some(0),
-                        username_fragment: None,
-                    });
-                    let message = ToServer::Candidate { to: self.viewer.clone(), candidate, about: self.about() };
-                    self.events.push_back(SessionEvent::Say(message));
-                }
-            }
-            Phase::Ended => {}
-        }
-    }
-
     pub(crate) fn handle_answer(
         &mut self,
         description: Description,
@@ -250,25 +184,23 @@ impl Session {
         now: Instant,
     ) {
         let sdp = description.sdp.into_string();
-        let taken = match (self.phase, self.restarted) {
-            (Phase::AwaitingAnswer { .. }, _) => self.accept(&sdp, now),
-            (Phase::Live, Some((at, true))) => {
-                self.restarted = Some((at, false));
-                self.accept_restart(&sdp, addresses, now)
+        match self.phase {
+            Phase::AwaitingAnswer { .. } => {
+                if let Err(error) = self.accept(&sdp, now) {
+                    return self.end(SessionEnd::BadAnswer(error), now);
+                }
             }
-            (Phase::Connecting { .. } | Phase::Live | Phase::Ended, _) => {
+            Phase::Live if self.mending.is_awaited() => self.accept_restart(&sdp, addresses, now),
+            Phase::Connecting { .. } | Phase::Live | Phase::Ended => {
                 tracing::debug!(viewer = %self.viewer, "an answer that nobody waits for");
                 return;
             }
-        };
-        match taken {
-            Ok(()) => self.pump(rings, now),
-            Err(error) => self.end(SessionEnd::BadAnswer(error), now),
         }
+        self.pump(rings, now);
     }
 
     fn accept(&mut self, sdp: &str, now: Instant) -> Result<(), SessionError> {
-        let answer = answer::parse(sdp)?;
+        let answer = answer::parse(sdp, &self.offer)?;
         self.format = Some(answer.format);
         self.transport.accept(answer.remote, now)?;
         self.phase = Phase::Connecting { until: now + CONNECT_WITHIN };
@@ -279,23 +211,18 @@ impl Session {
         Ok(())
     }
 
-    fn accept_restart(&mut self, sdp: &str, addresses: &Addresses, now: Instant) -> Result<(), SessionError> {
-        let answer = answer::parse(sdp)?;
-        self.transport.accept_restart(answer.remote.ufrag, answer.remote.password, &addresses.local, now)?;
-        for candidate in answer.candidates {
-            self.transport.add_candidate(&candidate, now);
-        }
-        Ok(())
-    }
-
     pub(crate) fn handle_candidate(&mut self, candidate: Candidate, rings: &Rings, now: Instant) {
-        match self.phase {
-            Phase::AwaitingAnswer { .. } if self.early.len() < protocol::MAX_CANDIDATES => self.early.push(candidate),
-            Phase::Connecting { .. } | Phase::Live => {
-                self.transport.add_candidate(&candidate.candidate, now);
-                self.pump(rings, now);
-            }
-            Phase::AwaitingAnswer { .. } | Phase::Ended => {}
+        let early = match self.phase {
+            Phase::AwaitingAnswer { .. } => true,
+            Phase::Live => self.mending.is_awaited(),
+            Phase::Connecting { .. } => false,
+            Phase::Ended => return,
+        };
+        if !early {
+            self.transport.add_candidate(&candidate.candidate, now);
+            self.pump(rings, now);
+        } else if self.early.len() < protocol::MAX_CANDIDATES {
+            self.early.push(candidate);
         }
     }
 
@@ -333,7 +260,10 @@ impl Session {
         let transport = self.transport.poll_timeout();
         let own = match self.phase {
             Phase::AwaitingAnswer { until } | Phase::Connecting { until } => Some(until),
-            Phase::Live => self.delivery.as_ref().and_then(|delivery| delivery.poll_timeout(rings)),
+            Phase::Live => {
+                let delivery = self.delivery.as_ref().and_then(|delivery| delivery.poll_timeout(rings));
+                [delivery, self.mending.poll_timeout()].into_iter().flatten().min()
+            }
             Phase::Ended => return None,
         };
         [transport, own].into_iter().flatten().min()
@@ -393,7 +323,7 @@ impl Session {
                         self.end(SessionEnd::Failed(error), now);
                     }
                 }
-                TransportEvent::Disconnected => self.disconnected = true,
+                TransportEvent::Disconnected => self.mending.wish(),
                 TransportEvent::Proven(address) => self.events.push_back(SessionEvent::Proven(address)),
                 TransportEvent::Name(name) => self.events.push_back(SessionEvent::Name(name)),
                 TransportEvent::Peer(address) => self.events.push_back(SessionEvent::Peer(address)),
@@ -419,13 +349,6 @@ impl Session {
         };
         self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);
         Ok(())
-    }
-
-    /// What was lost on its way is looked for.
-    fn mend(&mut self, addresses: &Addresses, now: Instant) {
-        if std::mem::take(&mut self.disconnected) {
-            self.restart(addresses, now);
-        }
     }
 }
 

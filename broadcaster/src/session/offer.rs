@@ -54,6 +54,11 @@ impl Offer {
         Self { id, version: 0, streams, codecs, sound: rings.has(Encoding::Audio) }
     }
 
+    /// Whether the picture is offered so.
+    pub(super) fn has(&self, codec: VideoCodec) -> bool {
+        self.codecs.iter().any(|(other, ..)| *other == codec)
+    }
+
     /// The next offer, for these credentials and candidates.
     pub(super) fn write(
         &mut self,

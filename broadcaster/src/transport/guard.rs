@@ -43,8 +43,11 @@ impl Guard {
         self.local[1] = Some(local);
     }
 
-    /// The viewer has agreed: what was announced is in use.
-    pub(super) fn agree(&mut self, remote_password: String) {
+    /// The viewer has agreed: what was announced is in use. Of the addresses that were believed, `keeps` stays.
+    pub(super) fn agree(&mut self, remote_password: String, keeps: Option<SocketAddr>) {
+        if self.remote_password.is_some() {
+            self.proven.retain(|address| Some(*address) == keeps);
+        }
         if let Some(announced) = self.local[1].take() {
             self.local[0] = Some(announced);
         }
@@ -142,7 +145,7 @@ mod tests {
         assert_eq!(guard.admit_stun(&check, address(1)), Some(Proof::New));
         assert_eq!(guard.admit_stun(&check, address(1)), Some(Proof::Again));
         assert!(guard.admit_other(address(1)) && !guard.admit_other(address(2)));
-        guard.agree("theirs".to_owned());
+        guard.agree("theirs".to_owned(), None);
         assert!(guard.admit_stun(&message(BINDING_SUCCESS, None, Some("theirs")), address(2)).is_some());
         assert!(guard.admit_other(address(2)));
     }
@@ -158,7 +161,7 @@ mod tests {
         assert!(admits(&mut guard, &old) && !admits(&mut guard, &new));
         guard.announce(credentials("new", "two"));
         assert!(admits(&mut guard, &old) && admits(&mut guard, &new));
-        guard.agree("x".to_owned());
+        guard.agree("x".to_owned(), None);
         assert!(!admits(&mut guard, &old) && admits(&mut guard, &new));
     }
 
@@ -169,5 +172,10 @@ mod tests {
         let believed = (0..1000).filter(|port| guard.admit_stun(&check, address(*port)).is_some()).count();
         assert_eq!(believed, MAX_PROVEN);
         assert!(guard.admit_stun(&check, address(3)).is_some(), "who is believed stays so");
+        guard.agree("first".to_owned(), None);
+        assert_eq!(guard.admit_stun(&check, address(5000)), None, "the first answer changes nothing");
+        guard.agree("restarted".to_owned(), Some(address(3)));
+        assert!(guard.admit_other(address(3)) && !guard.admit_other(address(4)), "a restart makes room");
+        assert_eq!(guard.admit_stun(&check, address(5000)), Some(Proof::New));
     }
 }

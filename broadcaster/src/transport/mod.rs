@@ -3,6 +3,7 @@
 //! Made of the stack's sans-I/O parts. Media is not its business: it says which path is chosen and which keys are agreed,
 //! and gives back what is neither ICE nor DTLS.
 
+mod consent;
 mod credentials;
 mod dtls;
 mod guard;
@@ -25,6 +26,7 @@ use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol, error::Err
 use sansio::Protocol;
 
 use crate::srtp::Keys;
+use consent::Consent;
 pub(crate) use credentials::{Credentials, Ufrag, random_text};
 use dtls::Dtls;
 pub(crate) use dtls::Role;
@@ -35,7 +37,7 @@ use remotes::{Remotes, Verdict};
 
 /// How often unanswered checks are repeated while connecting. The stack's default costs a join up to 200 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// With that interval, ten seconds of trying.
+/// With that interval, ten seconds of trying: the agent takes a pair up again in no other way.
 const MAX_CHECKS: u16 = 200;
 /// Answers that may bring the next check forward, of each attempt to connect.
 const MAX_HASTES: u8 = 8;
@@ -101,6 +103,7 @@ pub(crate) struct Transport {
     /// Authentic checks that the agent can answer only when the viewer's answer is here.
     early: Vec<Datagram>,
     path: Option<Path>,
+    consent: Consent,
     hastes: u8,
     events: VecDeque<TransportEvent>,
 }
@@ -135,6 +138,7 @@ impl Transport {
             agreed: false,
             early: Vec::new(),
             path: None,
+            consent: Consent::default(),
             hastes: 0,
             events: VecDeque::new(),
         };
@@ -159,7 +163,7 @@ impl Transport {
     /// Takes the viewer's first answer.
     pub(crate) fn accept(&mut self, remote: Remote, now: Instant) -> Result<(), Error> {
         self.dtls.accept(remote.role, remote.fingerprints)?;
-        self.guard.agree(remote.password.clone());
+        self.guard.agree(remote.password.clone(), None);
         self.agreed = true;
         self.ice.start_connectivity_checks(now, true, remote.ufrag, remote.password)?;
         for early in std::mem::take(&mut self.early) {
@@ -187,7 +191,7 @@ impl Transport {
         now: Instant,
     ) -> Result<(), Error> {
         self.ice.apply_restart(now, false)?;
-        self.guard.agree(password.clone());
+        self.guard.agree(password.clone(), self.path.map(|path| path.remote));
         self.local.clear();
         self.remotes.restart();
         self.hastes = 0;
@@ -251,6 +255,7 @@ impl Transport {
     }
 
     fn handle_stun(&mut self, datagram: Datagram, now: Instant) {
+        self.consent.received(&datagram.data, now);
         if self.agreed {
             self.feed_ice(datagram, now);
             self.run_ice(now);
@@ -289,6 +294,7 @@ impl Transport {
             match tagged.event {
                 Event::SelectedCandidatePairChange(local, remote) => {
                     let path = Path { local: local.base_addr(), remote: remote.addr() };
+                    self.consent.begin(now);
                     if self.path.replace(path) != Some(path) {
                         self.events.push_back(TransportEvent::Path(path));
                     }
@@ -314,13 +320,18 @@ impl Transport {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.consent.ends().is_some_and(|at| at <= now) {
+            self.consent.withdraw();
+            self.path = None;
+            self.events.push_back(TransportEvent::Failed(None));
+        }
         self.run_ice(now);
         self.dtls.handle_timeout(now);
         self.run_dtls();
     }
 
     pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
-        [self.ice.poll_timeout(), self.dtls.poll_timeout()].into_iter().flatten().min()
+        [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<TransportEvent> {
@@ -329,6 +340,7 @@ impl Transport {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
         if let Some(TaggedBytesMut { transport, message, .. }) = self.ice.poll_write() {
+            self.consent.sent(&message);
             return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
         }
         let (data, answers) = self.dtls.poll_transmit()?;

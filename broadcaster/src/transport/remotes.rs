@@ -5,8 +5,12 @@
 
 use std::net::IpAddr;
 
-/// A machine with two networks, each with IPv4 and IPv6, as it is and as its NAT shows it.
-const MAX_CANDIDATES: usize = 8;
+/// Candidates of each kind: a machine with three networks, each with IPv4 and IPv6; as NATs show it; and at relays, which
+/// come last and count most where nothing else works.
+const MAX_TAKEN: [usize; 3] = [6, 4, 4];
+
+/// Ports of one address: more would be a way to have a stranger written to.
+const MAX_PORTS: usize = 2;
 
 /// The longest name that is asked for: browsers make one of a UUID.
 const MAX_NAME: usize = 64;
@@ -14,7 +18,9 @@ const MAX_NAME: usize = 64;
 pub(super) struct Remotes {
     /// Robot and viewer may share the machine.
     loopback: bool,
-    candidates: usize,
+    /// Of each kind so far.
+    taken: [usize; 3],
+    addresses: Vec<IpAddr>,
     /// Candidates whose address hides behind a name.
     hidden: Vec<Hidden>,
 }
@@ -35,46 +41,67 @@ pub(super) enum Verdict {
 
 impl Remotes {
     pub(super) fn new(loopback: bool) -> Self {
-        Self { loopback, candidates: 0, hidden: Vec::new() }
+        Self { loopback, taken: [0; 3], addresses: Vec::new(), hidden: Vec::new() }
     }
 
     /// Another path is sought: what was said of the old one does not count.
     pub(super) fn restart(&mut self) {
-        self.candidates = 0;
+        self.taken = [0; 3];
+        self.addresses.clear();
         self.hidden.clear();
     }
 
     pub(super) fn judge(&mut self, candidate: &str) -> Verdict {
-        if self.candidates >= MAX_CANDIDATES {
+        let Some(kind) = kind(candidate).filter(|kind| self.taken[*kind] < MAX_TAKEN[*kind]) else {
             return Verdict::Ignore;
-        }
-        let verdict = match udp_address(candidate) {
-            Some(address) => match address.parse::<IpAddr>() {
-                Ok(ip) if self.is_usable(ip.to_canonical()) => Verdict::Try,
-                Ok(_) => Verdict::Ignore,
-                Err(_) if address.ends_with(".local") && address.len() <= MAX_NAME => {
-                    let name = address.to_owned();
-                    self.hidden.push(Hidden { name: name.clone(), candidate: candidate.to_owned() });
-                    Verdict::Resolve(name)
-                }
-                Err(_) => Verdict::Ignore,
-            },
-            None => Verdict::Ignore,
         };
-        self.candidates += usize::from(verdict != Verdict::Ignore);
+        let Some(address) = udp_address(candidate) else {
+            return Verdict::Ignore;
+        };
+        let verdict = match address.parse::<IpAddr>() {
+            Ok(ip) if self.admit(ip.to_canonical()) => Verdict::Try,
+            Ok(_) => Verdict::Ignore,
+            Err(_) if address.ends_with(".local") && address.len() <= MAX_NAME => {
+                let name = address.to_ascii_lowercase();
+                self.hidden.push(Hidden { name: name.clone(), candidate: candidate.to_owned() });
+                Verdict::Resolve(name)
+            }
+            Err(_) => Verdict::Ignore,
+        };
+        self.taken[kind] += usize::from(verdict != Verdict::Ignore);
         verdict
+    }
+
+    fn admit(&mut self, ip: IpAddr) -> bool {
+        let ports = self.addresses.iter().filter(|other| **other == ip).count();
+        let admitted = ports < MAX_PORTS && self.is_usable(ip);
+        if admitted {
+            self.addresses.push(ip);
+        }
+        admitted
     }
 
     /// The candidate that was hidden behind a name, with its address.
     pub(super) fn resolved(&mut self, name: &str, ip: IpAddr) -> Option<String> {
         let place = self.hidden.iter().position(|hidden| hidden.name == name)?;
         let Hidden { candidate, .. } = self.hidden.swap_remove(place);
-        self.is_usable(ip.to_canonical()).then(|| candidate.replacen(name, &ip.to_canonical().to_string(), 1))
+        let hidden = udp_address(&candidate)?.to_owned();
+        self.admit(ip.to_canonical()).then(|| candidate.replacen(&hidden, &ip.to_canonical().to_string(), 1))
     }
 
     fn is_usable(&self, ip: IpAddr) -> bool {
         let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
         !(ip.is_unspecified() || ip.is_multicast() || broadcast) && (self.loopback || !ip.is_loopback())
+    }
+}
+
+/// What follows `typ`, as a place in [`MAX_TAKEN`].
+fn kind(candidate: &str) -> Option<usize> {
+    match candidate.split_ascii_whitespace().skip_while(|field| *field != "typ").nth(1)? {
+        "host" => Some(0),
+        "srflx" | "prflx" => Some(1),
+        "relay" => Some(2),
+        _ => None,
     }
 }
 
@@ -115,7 +142,7 @@ mod tests {
     #[test]
     fn a_hidden_address_is_tried_when_its_name_is_known() {
         let mut remotes = Remotes::new(false);
-        assert_eq!(verdict(&mut remotes, "a1b2.local"), Verdict::Resolve("a1b2.local".to_owned()));
+        assert_eq!(verdict(&mut remotes, "A1b2.local"), Verdict::Resolve("a1b2.local".to_owned()));
         let ip: IpAddr = "192.168.1.9".parse().expect("an address");
         assert_eq!(remotes.resolved("other.local", ip), None);
         assert_eq!(remotes.resolved("a1b2.local", ip), Some(candidate("192.168.1.9")));
@@ -129,6 +156,12 @@ mod tests {
         let mut remotes = Remotes::new(false);
         let tried =
             (0..700).filter(|n| verdict(&mut remotes, &format!("10.0.{}.{}", n / 250, n % 250)) == Verdict::Try);
-        assert_eq!(tried.count(), MAX_CANDIDATES);
+        assert_eq!(tried.count(), MAX_TAKEN[0]);
+        let ports = (0..9).filter(|_| verdict(&mut Remotes::new(false), "10.0.0.1") == Verdict::Try);
+        assert_eq!(ports.count(), 9, "each viewer by itself");
+        let mut remotes = Remotes::new(false);
+        assert_eq!((0..9).filter(|_| verdict(&mut remotes, "10.0.0.1") == Verdict::Try).count(), MAX_PORTS);
+        let relay = candidate("10.0.0.9").replace("typ host", "typ relay raddr 0.0.0.0 rport 0");
+        assert_eq!(remotes.judge(&relay), Verdict::Try, "the relay comes last and is not turned away");
     }
 }

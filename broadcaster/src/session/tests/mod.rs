@@ -150,6 +150,41 @@ fn another_path_is_found_while_the_one_there_is_goes_on_and_no_number_comes_twic
 }
 
 #[test]
+fn a_restart_that_is_wished_for_again_is_the_same_until_it_is_answered_and_later_a_new_one() {
+    let (mut stage, mut viewer) = Stage::connected();
+    let addresses = stage.addresses.clone();
+    let ask = |stage: &mut Stage| {
+        let now = stage.now;
+        stage.session.restart(&addresses, now);
+    };
+    ask(&mut stage);
+    let first = stage.offered();
+    stage.now += Duration::from_millis(100);
+    ask(&mut stage);
+    let second = stage.offered();
+    assert_eq!(ufrag(&first), ufrag(&second), "any answer fits");
+    let answer = viewer.renegotiate(&first, stage.now);
+    stage.answer(&answer);
+    for _ in 0..40 {
+        stage.deliver(&mut viewer);
+        stage.pass(Duration::from_millis(20), &mut viewer);
+    }
+    ask(&mut stage);
+    assert!(!std::iter::from_fn(|| stage.session.poll_event()).any(|event| matches!(event, SessionEvent::Say(_))));
+    let at = stage.session.mending.poll_timeout().expect("it is not forgotten");
+    assert!(at > stage.now && at < stage.now + Duration::from_secs(6));
+    while stage.now < at {
+        stage.deliver(&mut viewer);
+        stage.pass(Duration::from_millis(20), &mut viewer);
+    }
+    assert_ne!(ufrag(&stage.offered()), ufrag(&first));
+}
+
+fn ufrag(sdp: &str) -> Option<&str> {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"))
+}
+
+#[test]
 fn nothing_is_sent_to_where_nobody_has_agreed_to_it_for_half_a_minute() {
     let (mut stage, mut viewer) = Stage::connected();
     stage.capture(video(0), 2000, true);
