@@ -40,7 +40,7 @@ use crate::{
 };
 use audience::{Audience, Input, Output};
 use outside::{News, Outside};
-use shard::Worker;
+use shard::{Line, Worker};
 use socket::MediaSocket;
 pub(crate) use socket::Port;
 use switchboard::{Shard, Switchboard, Target, Task};
@@ -55,7 +55,7 @@ pub(crate) struct Fanout {
     audience: Audience,
     switchboard: Switchboard,
     workers: Vec<Worker>,
-    others: Vec<mpsc::Sender<Input>>,
+    others: Vec<Line>,
     outputs: mpsc::Receiver<(Shard, Output)>,
     port: Arc<Port>,
     link: mpsc::Receiver<LinkEvent>,
@@ -99,10 +99,9 @@ impl Fanout {
         let (sender, outputs) = mpsc::channel(shard::OUTPUTS);
         let (mut workers, mut others) = (Vec::new(), Vec::new());
         for number in 1..limits.threads {
-            let (inputs, receiver) = mpsc::channel(shard::INPUTS);
-            others.push(inputs);
-            let shard = Shard(number);
-            workers.push(Worker { shard, audience: audience(), inputs: receiver, outputs: sender.clone() });
+            let (worker, line) = Worker::new(Shard(number), audience(), sender.clone());
+            workers.push(worker);
+            others.push(line);
         }
         Self {
             robot,
@@ -155,7 +154,12 @@ impl Fanout {
                 },
                 Some(event) = self.link.recv() => self.handle_link(event),
                 Some(input) = self.outside.next() => self.handle_outside(input),
-                Some((shard, output)) = self.outputs.recv() => self.carry_out(shard, output, &socket).await,
+                Some((shard, output)) = self.outputs.recv() => {
+                    self.carry_out(shard, output, &socket).await;
+                    while let Ok((shard, output)) = self.outputs.try_recv() {
+                        self.carry_out(shard, output, &socket).await;
+                    }
+                }
                 Some(thread) = threads.join_next() => {
                     break thread.map_err(io::Error::other).flatten().and_then(|()| Err(io::ErrorKind::BrokenPipe.into()));
                 }
@@ -226,11 +230,7 @@ impl Fanout {
     fn hand(&mut self, Shard(shard): Shard, input: Input) {
         match shard.checked_sub(1).and_then(|other| self.others.get(other)) {
             None => self.audience.handle(input, now()),
-            Some(other) => {
-                if other.try_send(input).is_err() {
-                    tracing::error!(shard, "a thread that serves viewers has stopped");
-                }
-            }
+            Some(other) => other.hand(input),
         }
     }
 

@@ -12,20 +12,53 @@ use super::{
 };
 use crate::{delivery::Burst, transport::Datagram};
 
-/// What may wait for a shard: the pictures of several seconds. One that is so far behind has stopped.
-pub(super) const INPUTS: usize = 1024;
+/// Pictures and messages that may wait for a shard: those of several seconds. One that is so far behind has stopped.
+const INPUTS: usize = 1024;
+
+/// Datagrams that may wait. They may come from anybody, so that they must not crowd out the rest; what does not fit is lost,
+/// as on any network.
+const DATAGRAMS: usize = 1024;
 
 /// What all shards together may have to say between two turns of the fan-out.
 pub(super) const OUTPUTS: usize = 4096;
 
 pub(super) struct Worker {
-    pub(super) shard: Shard,
-    pub(super) audience: Audience,
-    pub(super) inputs: mpsc::Receiver<Input>,
-    pub(super) outputs: mpsc::Sender<(Shard, Output)>,
+    shard: Shard,
+    audience: Audience,
+    inputs: mpsc::Receiver<Input>,
+    datagrams: mpsc::Receiver<Datagram>,
+    outputs: mpsc::Sender<(Shard, Output)>,
+}
+
+/// The fan-out's end of a worker.
+pub(super) struct Line {
+    inputs: mpsc::Sender<Input>,
+    datagrams: mpsc::Sender<Datagram>,
+}
+
+impl Line {
+    pub(super) fn hand(&self, input: Input) {
+        match input {
+            Input::Datagram(datagram) => {
+                // A full queue loses it.
+                let _ = self.datagrams.try_send(datagram);
+            }
+            Input::Message(_) | Input::Frame(..) | Input::Relocate(_) | Input::Name(..) | Input::ShutDown => {
+                if self.inputs.try_send(input).is_err() {
+                    tracing::error!("a thread that serves viewers has stopped");
+                }
+            }
+        }
+    }
 }
 
 impl Worker {
+    pub(super) fn new(shard: Shard, audience: Audience, outputs: mpsc::Sender<(Shard, Output)>) -> (Self, Line) {
+        let (inputs, pictures) = mpsc::channel(INPUTS);
+        let (datagrams, received) = mpsc::channel(DATAGRAMS);
+        (Self { shard, audience, inputs: pictures, datagrams: received, outputs }, Line { inputs, datagrams })
+    }
+
     /// Serves its viewers until it is told that it is over. Takes up the thread that it is called on.
     pub(super) fn run(self, port: &Port) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -44,6 +77,7 @@ impl Worker {
                     over = matches!(input, Input::ShutDown);
                     self.audience.handle(input, now());
                 }
+                Some(datagram) = self.datagrams.recv() => self.audience.handle(Input::Datagram(datagram), now()),
                 () = sleep_until(deadline) => self.audience.handle_timeout(now()),
             }
             self.flush(&socket, &mut burst).await;
