@@ -29,6 +29,9 @@ const ON_TRIAL: Duration = Duration::from_secs(5);
 const FIRST_PENALTY: Duration = Duration::from_secs(2);
 const MAX_PENALTY: Duration = Duration::from_secs(8);
 
+/// A path that is not calm enough for a try is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// The answer to a train is due in a round trip and the viewer's interval of reports.
 const TRAIN_ANSWERED: Duration = Duration::from_millis(700);
 const LOAD_LASTS: Duration = Duration::from_millis(400);
@@ -193,7 +196,8 @@ impl Ladder {
         }
         let Some(better) = self.better() else { return };
         match self.phase {
-            Phase::Settled if now >= self.climbs_at() && estimate.queue < EMPTY && estimate.loss < SOME_LOSS => {
+            Phase::Settled if now < self.climbs_at() => {}
+            Phase::Settled if estimate.queue < EMPTY && estimate.loss < SOME_LOSS => {
                 self.phase = if self.probing {
                     Phase::Train { until: now + TRAIN_ANSWERED, sent: false }
                 } else {
@@ -201,7 +205,8 @@ impl Ladder {
                     Phase::Load { until: now }
                 };
             }
-            Phase::Settled => {}
+            // It is not calm enough to try.
+            Phase::Settled => self.not_before = now + LOOK_AGAIN,
             Phase::Train { until, .. } => match passage {
                 Some(passage) if passage.rate >= better * TRAIN_MARGIN && passage.loss < HEAVY_LOSS => {
                     self.phase = Phase::Load { until: now + LOAD_LASTS };

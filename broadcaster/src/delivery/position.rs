@@ -4,9 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::media::{Encoding, Frame, FrameNumber, Moment, Rings};
 
-/// A keyframe this old is as good as a new one: what came after it is sent along.
-const FRESH: Duration = Duration::from_millis(500);
-
 /// What has waited longer than this for its path is not sent any more: who looks at a robot wants to see what is, and goes
 /// on with the next keyframe.
 const MAX_LAG: Duration = Duration::from_millis(400);
@@ -60,7 +57,7 @@ impl Position {
             return false;
         }
         let ring = rings.get(encoding);
-        let keyframe = ring.fresh_keyframe(now.checked_sub(FRESH).unwrap_or(now));
+        let keyframe = ring.fresh_keyframe(now);
         self.awaited = Some(Awaited { encoding, from: keyframe.unwrap_or(ring.next()) });
         keyframe.is_none()
     }

@@ -14,6 +14,9 @@ use super::Frame;
 /// What a retransmission may still be asked for: beyond this, a receiver has long gone on from a keyframe.
 const KEPT: Duration = Duration::from_secs(2);
 
+/// A keyframe this old is as good as a new one: what came after it is sent along.
+const FRESH: Duration = Duration::from_millis(500);
+
 /// A stream of tiny frames at a high rate is bounded by number, one of giant frames by size.
 const MAX_FRAMES: usize = 512;
 const MAX_BYTES: usize = 16 << 20;
@@ -89,10 +92,10 @@ impl Ring {
         self.kept.get(usize::try_from(index).ok()?)
     }
 
-    /// The last keyframe, if it came since `earliest`.
-    pub(crate) fn fresh_keyframe(&self, earliest: Instant) -> Option<FrameNumber> {
+    /// The last keyframe, if it is a fresh one.
+    pub(crate) fn fresh_keyframe(&self, now: Instant) -> Option<FrameNumber> {
         let number = self.keyframe?;
-        self.frame(number).filter(|kept| kept.at >= earliest).map(|_| number)
+        self.frame(number).filter(|kept| now.saturating_duration_since(kept.at) <= FRESH).map(|_| number)
     }
 
     /// The frame that a packet belongs to, and its place therein.
@@ -153,8 +156,8 @@ mod tests {
         let (mut ring, t0) = (Ring::default(), start());
         ring.push(frame(10, true, t0), t0);
         ring.push(frame(10, false, t0), t0 + Duration::from_millis(33));
-        assert_eq!(ring.fresh_keyframe(t0), Some(FrameNumber(0)));
-        assert_eq!(ring.fresh_keyframe(t0 + Duration::from_millis(1)), None);
+        assert_eq!(ring.fresh_keyframe(t0 + FRESH), Some(FrameNumber(0)));
+        assert_eq!(ring.fresh_keyframe(t0 + FRESH + Duration::from_millis(1)), None);
     }
 
     #[test]

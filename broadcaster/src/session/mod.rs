@@ -95,6 +95,8 @@ pub(crate) struct Session {
     mending: Mending,
     /// Candidates that came before the answer they belong to.
     early: Vec<Candidate>,
+    /// The encoding whose keyframe should be there when the viewer is.
+    early_wish: Option<Encoding>,
     events: VecDeque<SessionEvent>,
 }
 
@@ -124,8 +126,11 @@ impl Session {
             delivery: None,
             mending: Mending::default(),
             early: Vec::new(),
+            early_wish: None,
             events: VecDeque::new(),
         };
+        let expected = session.expects();
+        session.early_wish = rings.get(expected).fresh_keyframe(now).is_none().then_some(expected);
         session.say_offer(credentials, addresses)?;
         Ok(session)
     }
@@ -168,12 +173,27 @@ impl Session {
 
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> impl Iterator<Item = Encoding> {
-        self.delivery.iter().filter(|_| self.phase == Phase::Live).flat_map(Delivery::watches)
+        let (expected, delivery) = match self.phase {
+            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => (Some(self.expects()), None),
+            Phase::Live => (None, self.delivery.as_ref()),
+            Phase::Ended => (None, None),
+        };
+        delivery.into_iter().flat_map(Delivery::watches).chain(expected)
+    }
+
+    /// What the viewer will watch once it is connected, as far as is known: an encoder takes as long to begin as a viewer
+    /// to connect, and so both do it at the same time.
+    fn expects(&self) -> Encoding {
+        let codec = self.format.as_ref().map_or(self.offer.preferred(), |format| format.codec);
+        let wanted = self.wishes.want.and_then(|want| want.rung).unwrap_or(0);
+        let last = u8::try_from(self.rungs.len().saturating_sub(1)).expect("a handful of rungs");
+        Encoding::Video { rung: wanted.min(last), codec }
     }
 
     /// The encoding whose keyframe the viewer cannot go on without, once.
     pub(crate) fn take_wanted(&mut self) -> Option<Encoding> {
-        self.delivery.as_mut().and_then(Delivery::take_wanted)
+        let early = self.early_wish.take();
+        self.delivery.as_mut().and_then(Delivery::take_wanted).or(early)
     }
 
     pub(crate) fn handle_answer(

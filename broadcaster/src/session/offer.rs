@@ -59,6 +59,11 @@ impl Offer {
         self.codecs.iter().any(|(other, ..)| *other == codec)
     }
 
+    /// The codec that a viewer chooses which can decode all that it is offered.
+    pub(super) fn preferred(&self) -> VideoCodec {
+        self.codecs[0].0
+    }
+
     /// The next offer, for these credentials and candidates.
     pub(super) fn write(
         &mut self,

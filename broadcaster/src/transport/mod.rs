@@ -40,7 +40,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// With that interval, ten seconds of trying: the agent takes a pair up again in no other way.
 const MAX_CHECKS: u16 = 200;
 /// Answers that may bring the next check forward, of each attempt to connect.
-const MAX_HASTES: u8 = 8;
+const MAX_HASTES: u32 = 8;
 
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 /// Consent to send expires after 30 s (RFC 7675, section 5.1).
@@ -104,7 +104,9 @@ pub(crate) struct Transport {
     early: Vec<Datagram>,
     path: Option<Path>,
     consent: Consent,
-    hastes: u8,
+    hastes: u32,
+    /// How far the agent's clock is ahead of ours.
+    ahead: Duration,
     events: VecDeque<TransportEvent>,
 }
 
@@ -140,6 +142,7 @@ impl Transport {
             path: None,
             consent: Consent::default(),
             hastes: 0,
+            ahead: Duration::ZERO,
             events: VecDeque::new(),
         };
         for local in local {
@@ -165,7 +168,7 @@ impl Transport {
         self.dtls.accept(remote.role, remote.fingerprints)?;
         self.guard.agree(remote.password.clone(), None);
         self.agreed = true;
-        self.ice.start_connectivity_checks(now, true, remote.ufrag, remote.password)?;
+        self.ice.start_connectivity_checks(now + self.ahead, true, remote.ufrag, remote.password)?;
         for early in std::mem::take(&mut self.early) {
             self.feed_ice(early, now);
         }
@@ -190,7 +193,7 @@ impl Transport {
         local: &[Local],
         now: Instant,
     ) -> Result<(), Error> {
-        self.ice.apply_restart(now, false)?;
+        self.ice.apply_restart(now + self.ahead, false)?;
         self.guard.agree(password.clone(), self.path.map(|path| path.remote));
         self.local.clear();
         self.remotes.restart();
@@ -198,7 +201,7 @@ impl Transport {
         for local in local {
             self.add_local(*local)?;
         }
-        self.ice.start_connectivity_checks(now, true, ufrag, password)?;
+        self.ice.start_connectivity_checks(now + self.ahead, true, ufrag, password)?;
         self.run_ice(now);
         Ok(())
     }
@@ -265,29 +268,44 @@ impl Transport {
     }
 
     fn feed_ice(&mut self, Datagram { data, from, to }: Datagram, now: Instant) {
+        // What a relay's checks find is not wanted in haste.
+        let answer = is_success(&data) && !self.local.contains(&Local::Relay(to));
         let transport =
             TransportContext { local_addr: to, peer_addr: from, transport_protocol: TransportProtocol::UDP, ecn: None };
-        if let Err(error) = self.ice.handle_read(TaggedBytesMut { now, transport, message: data }) {
+        if let Err(error) = self.ice.handle_read(TaggedBytesMut { now: now + self.ahead, transport, message: data }) {
             tracing::debug!(%error, "check not taken");
         }
-        let waits = self.ice.get_selected_candidate_pair().is_none();
-        if waits && self.hastes < MAX_HASTES {
+        if answer && self.ice.get_selected_candidate_pair().is_none() {
+            self.haste(now);
+        }
+    }
+
+    /// The agent goes on from a pair that works only at its next regular check: its clock is put forward to that.
+    fn haste(&mut self, now: Instant) {
+        if self.hastes < MAX_HASTES
+            && let Some(due) = self.ice.poll_timeout()
+        {
             self.hastes += 1;
-            // The agent chooses a pair that works only at its next regular check. It is told that it is time.
-            self.tick_ice(now + CHECK_INTERVAL);
+            self.ahead = self.ahead.max(due.saturating_duration_since(now));
+            self.tick_ice(now);
         }
     }
 
     fn tick_ice(&mut self, now: Instant) {
-        if let Err(error) = self.ice.handle_timeout(now) {
+        if let Err(error) = self.ice.handle_timeout(now + self.ahead) {
             tracing::debug!(%error, "ICE timer");
         }
+    }
+
+    /// When the agent wants to be woken, on our clock.
+    fn ice_timeout(&mut self) -> Option<Instant> {
+        self.ice.poll_timeout().map(|at| at.checked_sub(self.ahead).unwrap_or(at))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the stack's enums are open; what is not named changes nothing")]
     fn run_ice(&mut self, now: Instant) {
         // Checks that were asked for are due at once.
-        if self.ice.poll_timeout().is_some_and(|at| at <= now) {
+        if self.ice_timeout().is_some_and(|at| at <= now) {
             self.tick_ice(now);
         }
         while let Some(tagged) = self.ice.poll_event() {
@@ -331,7 +349,7 @@ impl Transport {
     }
 
     pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
-        [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min()
+        [self.ice_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min()
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<TransportEvent> {
@@ -353,4 +371,9 @@ impl Transport {
     pub(crate) fn close(&mut self, now: Instant) {
         self.dtls.close(now);
     }
+}
+
+/// Whether this is a STUN message that says yes (RFC 8489, section 5).
+fn is_success(data: &[u8]) -> bool {
+    data.starts_with(&[1, 1])
 }
