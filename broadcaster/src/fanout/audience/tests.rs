@@ -1,6 +1,6 @@
 //! The audience as the server and the cameras see it.
 
-use protocol::Wishes;
+use protocol::{Code, Ticket, Wishes};
 
 use super::*;
 use crate::{media::VideoCodec, transport::Local};
