@@ -41,6 +41,9 @@ pub(super) fn x264(rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
 }
 
 /// libvpx, for viewers that cannot decode H.264.
+///
+/// Its stream cannot say which colours it means, and receivers take them for BT.601's (RFC 6386, section 9.2), where cameras
+/// in high definition give BT.709's.
 pub(super) fn vp8(rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
     let properties = [
         ("deadline", "1"),
@@ -57,7 +60,10 @@ pub(super) fn vp8(rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
         // A keyframe is at most two and a half times as large as other frames on average.
         ("max-intra-bitrate", "250"),
     ];
-    Ok(vec![make("vp8enc", "gstreamer1.0-plugins-good", &properties)?])
+    // The shortest way: what it rounds, the encoder loses anyway.
+    let convert = make("videoconvert", "gstreamer1.0-plugins-base", &[("dither", "none"), ("chroma-mode", "none")])?;
+    let caps = gst::Caps::builder("video/x-raw").field("colorimetry", "bt601").build();
+    Ok(vec![convert, filter(caps)?, make("vp8enc", "gstreamer1.0-plugins-good", &properties)?])
 }
 
 /// Opus in packets of 20 ms, which a receiver can mend when one in ten is lost.
