@@ -39,6 +39,11 @@ test: build-packages test-packages viewer tests/browser/node_modules/.installed 
 	@echo "==> testing the page in Chromium"
 	cd tests/browser && $(NPM) test
 
+.PHONY: bench-browser
+bench-browser: build-packages test-packages viewer tests/browser/node_modules/.installed ## Measure joins and delay in Chromium
+	cargo build --release --locked -p broadcaster -p server
+	cd tests/browser && BINARIES=$(CURDIR)/target/release $(NPM) run bench
+
 .PHONY: lint
 lint: build-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
 	cargo fmt --all --check

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { expect } from "@playwright/test";
@@ -37,22 +40,27 @@ class Program {
 export class Programs {
   readonly url: string;
   readonly #port: number;
+  readonly #files = mkdtempSync(join(tmpdir(), "panocast-browser-"));
+  readonly #config: string;
   #server: Program | undefined;
   readonly #broadcasters: Program[] = [];
 
-  private constructor(port: number) {
+  private constructor(port: number, config: string) {
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
+    this.#config = this.#write("server", config);
   }
 
-  static async start(): Promise<Programs> {
-    const programs = new Programs(await freePort());
+  /** `config` is the server's, in its own words. */
+  static async start(config = ""): Promise<Programs> {
+    const programs = new Programs(await freePort(), config);
     await programs.startServer();
     return programs;
   }
 
   async startServer(): Promise<void> {
-    this.#server = new Program("server", ["--listen", `127.0.0.1:${this.#port}`, "--log", "error"]);
+    const args = ["--config", this.#config, "--listen", `127.0.0.1:${this.#port}`, "--log", "error"];
+    this.#server = new Program("server", args);
     await expect.poll(() => this.#answers("/readyz"), { message: "the server is ready" }).toBe(true);
   }
 
@@ -60,16 +68,17 @@ export class Programs {
     await this.#server?.kill();
   }
 
-  /** Starts a broadcaster and waits until viewers can see it. */
-  async startRobot(): Promise<Program> {
-    const robot = this.launchRobot();
+  /** Starts a broadcaster and waits until viewers can see it. `config` is its own; without it, the tests' common one. */
+  async startRobot(config?: string): Promise<Program> {
+    const robot = this.launchRobot(config);
     await expect.poll(() => this.#live(), { message: "the robot is live" }).toContain("demo");
     return robot;
   }
 
   /** Starts a broadcaster and waits for nothing. */
-  launchRobot(): Program {
-    const args = ["--config", `${folder}/broadcaster.toml`, "--server", this.url, "--log", "error"];
+  launchRobot(config?: string): Program {
+    const file = config === undefined ? `${folder}/broadcaster.toml` : this.#write("broadcaster", config);
+    const args = ["--config", file, "--server", this.url, "--log", process.env["ROBOT_LOG"] ?? "error"];
     const robot = new Program("broadcaster", args);
     this.#broadcasters.push(robot);
     return robot;
@@ -78,6 +87,13 @@ export class Programs {
   async stop(): Promise<void> {
     await Promise.all(this.#broadcasters.map((robot) => robot.end()));
     await this.#server?.end();
+    rmSync(this.#files, { recursive: true });
+  }
+
+  #write(name: string, config: string): string {
+    const file = join(this.#files, `${name}.toml`);
+    writeFileSync(file, config);
+    return file;
   }
 
   async #answers(path: string): Promise<boolean> {
@@ -104,7 +120,7 @@ export class Programs {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   probe.listen(0, "127.0.0.1");
   await once(probe, "listening");
