@@ -4,8 +4,9 @@ import { createRequire } from "node:module";
 import { expect, test } from "@playwright/test";
 
 import { frames, quantile, recordFrames } from "./support/frames.ts";
-import { type Colour, distance, middle } from "./support/pixels.ts";
+import { distance, middle } from "./support/pixels.ts";
 import { Programs } from "./support/programs.ts";
+import { CLOSE, PATCHES } from "./support/scene.ts";
 
 let programs: Programs;
 
@@ -50,22 +51,12 @@ test("every frame bears a readable time stamp", async ({ page }) => {
   expect(quantile(delays, 0.5)).toBeGreaterThan(0);
 });
 
-/** Where the synthetic scene has which colour. Straight up is the time stamp, and the patch around it. */
-const PATCHES: [name: string, yaw: number, pitch: number, colour: Colour][] = [
-  ["front", 0, 0, [214, 48, 49]],
-  ["right", 90, 0, [39, 174, 96]],
-  ["back", -180, 0, [52, 101, 220]],
-  ["left", -90, 0, [241, 196, 15]],
-  ["up", 0, 81, [26, 188, 200]],
-  ["down", 0, -90, [190, 60, 200]],
-];
-
 for (const [name, yaw, pitch, colour] of PATCHES) {
   test(`looking ${name} shows what is there`, async ({ page }) => {
     await page.goto(`${programs.url}/watch/demo?yaw=${yaw}&pitch=${pitch}&fov=60`);
     await expect(page.locator("body")).toHaveAttribute("data-state", "live");
     const view = page.locator("#panorama");
-    await expect.poll(async () => distance(await middle(page, view), colour)).toBeLessThan(40);
+    await expect.poll(async () => distance(await middle(page, view), colour)).toBeLessThan(CLOSE);
   });
 }
 

@@ -22,6 +22,23 @@ export async function middle(page: Page, element: Locator): Promise<Colour> {
   }, png.toString("base64"));
 }
 
+/** The colour that a page's equirectangular video has in a direction, in degrees, before anything is drawn of it. */
+export async function inPanorama(video: Locator, yaw: number, pitch: number): Promise<Colour> {
+  return video.evaluate(
+    (element, [across, down]) => {
+      const picture = element as HTMLVideoElement;
+      const { videoWidth: width, videoHeight: height } = picture;
+      const context = new OffscreenCanvas(1, 1).getContext("2d");
+      if (context === null) throw new Error("no canvas");
+      const [x, y] = [Math.floor(across * (width - 1)), Math.floor(down * (height - 1))];
+      context.drawImage(picture, -x, -y);
+      const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
+      return [red, green, blue] as [number, number, number];
+    },
+    [yaw / 360 + 0.5, 0.5 - pitch / 180] as const,
+  );
+}
+
 export function distance(a: Colour, b: Colour): number {
   return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 }
