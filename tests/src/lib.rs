@@ -3,12 +3,14 @@
 //! [`Viewer`] speaks the real protocol and receives real media, on the async `webrtc` crate. [`World`] runs server and
 //! broadcaster in this process, on ports that nobody else has; [`Processes`] runs the real binaries, to kill and to measure.
 
+mod link;
 mod peer;
 mod process;
 mod reception;
 mod viewer;
 mod world;
 
+pub use link::{Conditions, Link};
 pub use process::{Footprint, Process, Processes};
 pub use reception::Reception;
 pub use viewer::{Options, Viewer, ViewerError};
