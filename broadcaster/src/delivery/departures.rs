@@ -4,8 +4,9 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-/// Reports come every 50 to 250 ms. Sends that nobody reports on within as many more are lost for the estimate.
-const MAX_SENDS: usize = 128;
+/// Reports come every 50 to 250 ms, and may be late by as much as a router can hold back: some seconds, of which each has
+/// about a hundred sends. What nobody has reported on by then is lost for the estimate.
+const MAX_SENDS: usize = 512;
 
 #[derive(Clone, Copy, Debug)]
 struct Send {
@@ -34,6 +35,16 @@ impl Departures {
     /// The transport-wide number of the next packet.
     pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The size of all packets that left from that number on, as far as it is remembered.
+    pub(super) fn bytes_from(&self, number: u64) -> usize {
+        let counted = self.sends.iter().rev().map_while(|send| {
+            let end = send.first + u64::from(send.count);
+            let packets = usize::try_from(end.saturating_sub(send.first.max(number))).unwrap_or(usize::MAX);
+            (packets > 0).then_some(packets * usize::from(send.size))
+        });
+        counted.sum()
     }
 
     /// One packet leaves. Packets of one send bear its instant.
@@ -90,10 +101,12 @@ mod tests {
             }
         }
         assert_eq!(departures.sends.len(), MAX_SENDS);
-        for departure in &all[all.len() - 500..] {
+        for departure in &all[all.len() - 2000..] {
             assert_eq!(departures.find(departure.number as u16), Some(*departure));
         }
         assert_eq!(departures.find(departures.next() as u16), None);
-        assert_eq!(departures.find((departures.next() as u16).wrapping_sub(2000)), None, "too old");
+        assert_eq!(departures.find((departures.next() as u16).wrapping_sub(3000)), None, "too old");
+        assert_eq!(departures.bytes_from(departures.next()), 0);
+        assert_eq!(departures.bytes_from(departures.next() - 13), 2 * 700 + 11 * 1200);
     }
 }

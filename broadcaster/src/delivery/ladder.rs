@@ -1,54 +1,96 @@
 //! Which of a camera's qualities a viewer gets: the best that its path carries.
 //!
-//! Down at once when the path fills up, up only after it has shown that it can: first a short train of packets that says
-//! how fast it is, then a moment of as much traffic as the better quality would be. A climb that fails makes the next try
-//! wait longer.
+//! Down at once when the path fills up, and then nothing is sent until what fills it has drained: it would only wait behind
+//! pictures that are old already. Up only after the path has shown that it can: first a short train of packets says how fast
+//! it is, then traffic grows to what the better quality would be, so slowly that a queue is seen before it is long. A climb
+//! that fails makes the next try wait longer.
+
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
-use super::estimate::{Estimate, Passage};
+use super::{estimate::Estimate, train::Passage};
 
-/// A queue this long means that more goes in than comes out …
-const FULL: Duration = Duration::from_millis(150);
-/// … and this long that it may.
-const FILLING: Duration = Duration::from_millis(60);
-/// The path is as good as empty.
-const EMPTY: Duration = Duration::from_millis(40);
+/// A queue that stands at this length does so because more goes in than comes out.
+const FULL: Duration = Duration::from_millis(100);
+/// What fills up so fast need not be waited for.
+const FLOODED: Duration = Duration::from_millis(200);
+/// A queue that was there for one report. Radios hold packets back for about as long.
+const SWELLING: Duration = Duration::from_millis(90);
+/// What a path that is as good as empty may show: radios hold packets back.
+const EMPTY: Duration = Duration::from_millis(50);
+/// The queue of a router that has room for little else.
+const SHORT: Duration = Duration::from_millis(30);
 
-const HEAVY_LOSS: f64 = 0.15;
-const SOME_LOSS: f64 = 0.05;
+/// Radios lose some packets whatever is sent. More than this, they would not if less were sent.
+const HEAVY_LOSS: f64 = 0.12;
+const HEAVY_FOR: Duration = Duration::from_millis(300);
+/// A router with a short queue loses what does not fit, and its queue stands.
+const SOME_LOSS: f64 = 0.04;
+const SQUEEZED_FOR: Duration = Duration::from_secs(1);
+/// Few enough losses for a better quality.
+const LIGHT_LOSS: f64 = 0.08;
 
-/// One report may be an accident.
-const SURE_AFTER: Duration = Duration::from_millis(150);
-/// After a step down the queue takes this long to drain; only then its length says anything of the new quality.
-const DRAINED_AFTER: Duration = Duration::from_millis(1200);
-/// A quality is kept that long before a better one is tried.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// A queue shorter than this needs no waiting for.
+const DRAINED: Duration = Duration::from_millis(100);
+/// Acknowledgements of the last packets may never come.
+const DRAIN_MARGIN: Duration = Duration::from_millis(100);
+const MAX_DRAIN: Duration = Duration::from_secs(10);
+
+/// After a step up, a quality is kept that long before a better one is tried.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
 /// What goes wrong within this time of a step up is its fault.
 const ON_TRIAL: Duration = Duration::from_secs(5);
-const FIRST_PENALTY: Duration = Duration::from_secs(2);
-const MAX_PENALTY: Duration = Duration::from_secs(8);
-
-/// A path that is not calm enough for a try is looked at again after this.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The wait after a first and after many failures …
+const PENALTIES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
+/// … and where the only way to find out is to try: there the viewer pays for every failure.
+const BLIND_PENALTIES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(40)];
+/// What a failed try has left in the path is gone by then …
+const RECOVERY: Duration = Duration::from_millis(1500);
+/// … unless it was too much to wait for.
+const OVERFULL: Duration = Duration::from_millis(400);
 
 /// The answer to a train is due in a round trip and the viewer's interval of reports.
-const TRAIN_ANSWERED: Duration = Duration::from_millis(700);
-const LOAD_LASTS: Duration = Duration::from_millis(400);
-
+const TRAIN_ANSWERED: Duration = Duration::from_millis(1500);
+/// A train is as long as the path has to take for it. It must not be a queue itself.
+const TRAIN_LASTS: f64 = 0.03;
 /// A train must show more than the better quality needs, for a burst is not what a path carries for long.
 const TRAIN_MARGIN: f64 = 1.3;
-const LOAD_MARGIN: f64 = 1.1;
-/// What is left of a full path for the next lower quality.
-const USABLE: f64 = 0.85;
+/// What is faster than this needs no pacing.
+const MAX_SHOWN: f64 = 10_000_000.0;
+/// Packets that stand close to each other are lost together.
+const TRAIN_LOSS: f64 = 0.35;
+
+/// Shapers let a burst pass before they hold back. While it lasts, traffic must not grow far beyond what they hold back to,
+/// or the queue is long before anybody sees it.
+const RAMP_LASTS: Duration = Duration::from_secs(3);
+const PLATEAU_LASTS: Duration = Duration::from_millis(600);
+/// Headers, and pictures that are larger than others.
+const LOAD_MARGIN: f64 = 1.3;
+/// What is left of a full path for a lower quality.
+const USABLE: f64 = 0.8;
 
 /// What is to be sent beside the picture, to find out whether the path carries more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Probe {
-    /// A dozen packets at once.
-    Train,
+    /// So many bytes at once.
+    Train(usize),
     /// So many bits per second.
     Load(f64),
+}
+
+/// What the viewer gets from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A better quality.
+    Up,
+    /// A lower one, at once.
+    Down,
+    /// A lower one, if there is one, but nothing until the path has drained.
+    Pause,
+    /// The pause is over, be it that the path is empty or that it takes too long.
+    Resume { drained: bool },
 }
 
 #[derive(Debug)]
@@ -62,8 +104,14 @@ pub(super) struct Ladder {
     probing: bool,
     phase: Phase,
     since: Instant,
-    troubled: Option<Instant>,
+    /// Since when much was lost, and since when some was while a queue stood.
+    heavy: Option<Instant>,
+    squeezed: Option<Instant>,
     climbed: Option<Instant>,
+    /// A try to climb failed and may have left a queue.
+    recovers: Option<Instant>,
+    /// How fast the last train was that came through.
+    shown: f64,
     penalty: Duration,
     not_before: Instant,
 }
@@ -71,13 +119,18 @@ pub(super) struct Ladder {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
     Settled,
+    /// What fills the path drains.
+    Pause {
+        until: Instant,
+    },
     /// The train is to be sent, or on its way.
     Train {
         until: Instant,
         sent: bool,
     },
-    Load {
-        until: Instant,
+    /// Traffic grows.
+    Ramp {
+        from: Instant,
     },
 }
 
@@ -91,9 +144,12 @@ impl Ladder {
             probing,
             phase: Phase::Settled,
             since: now,
-            troubled: None,
+            heavy: None,
+            squeezed: None,
             climbed: None,
-            penalty: FIRST_PENALTY,
+            recovers: None,
+            shown: 0.0,
+            penalty: if probing { PENALTIES } else { BLIND_PENALTIES }[0],
             not_before: now,
         };
         ladder.want(wanted, now);
@@ -116,11 +172,28 @@ impl Ladder {
         self.rungs.get(self.current).copied().unwrap_or_default()
     }
 
-    pub(super) fn probe(&self) -> Option<Probe> {
+    /// Bits per second that the path has shown to carry, if only for a moment.
+    pub(super) fn shown(&self) -> f64 {
+        self.shown
+    }
+
+    /// Nothing may be sent now.
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(self.phase, Phase::Pause { .. })
+    }
+
+    pub(super) fn probe(&self, now: Instant) -> Option<Probe> {
+        let better = self.better()?;
         match self.phase {
-            Phase::Train { sent: false, .. } => Some(Probe::Train),
-            Phase::Load { .. } => Some(Probe::Load(self.better()? * LOAD_MARGIN - self.bitrate())),
-            Phase::Train { sent: true, .. } | Phase::Settled => None,
+            Phase::Train { sent: false, .. } => {
+                Some(Probe::Train((better * TRAIN_MARGIN * TRAIN_LASTS / 8.0) as usize))
+            }
+            Phase::Ramp { from } => {
+                let share = now.saturating_duration_since(from).as_secs_f64() / RAMP_LASTS.as_secs_f64();
+                let growth = (better * LOAD_MARGIN / self.bitrate()).powf(share.min(1.0));
+                Some(Probe::Load(self.bitrate() * (growth - 1.0)))
+            }
+            Phase::Train { sent: true, .. } | Phase::Settled | Phase::Pause { .. } => None,
         }
     }
 
@@ -130,33 +203,35 @@ impl Ladder {
         }
     }
 
-    /// Judges anew. True: the viewer is to get another quality.
-    pub(super) fn update(&mut self, estimate: &Estimate, passage: Option<Passage>, now: Instant) -> bool {
-        if self.wanted.is_some() || self.rungs.len() < 2 {
-            return false;
+    /// Judges anew.
+    pub(super) fn update(&mut self, estimate: &Estimate, passage: Option<Passage>, now: Instant) -> Option<Turn> {
+        if self.wanted.is_some() {
+            return None;
         }
-        let before = self.current;
-        if self.is_in_trouble(estimate, now) {
-            self.step_down(estimate, now);
+        match self.phase {
+            Phase::Pause { until } if now >= until || estimate.backlog < DRAINED => {
+                self.phase = Phase::Settled;
+                return Some(Turn::Resume { drained: estimate.backlog < DRAINED });
+            }
+            Phase::Pause { .. } => return None,
+            Phase::Settled | Phase::Train { .. } | Phase::Ramp { .. } => {}
+        }
+        let ramps = matches!(self.phase, Phase::Ramp { .. });
+        if self.is_in_trouble(estimate, now) && !ramps {
+            self.step_down(estimate, now)
         } else {
-            self.advance(estimate, passage, now);
+            self.advance(estimate, passage, now)
         }
-        self.current != before
     }
 
     /// When to judge anew though nothing was reported.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if self.wanted.is_some() || self.current == 0 {
-            return None;
-        }
         match self.phase {
-            Phase::Settled => Some(self.climbs_at()),
-            Phase::Train { until, .. } | Phase::Load { until } => Some(until),
+            Phase::Pause { until } | Phase::Train { until, .. } => Some(until),
+            Phase::Ramp { from } => Some(from + RAMP_LASTS + PLATEAU_LASTS),
+            // A path that looks bad is looked at again when something is reported.
+            Phase::Settled => None,
         }
-    }
-
-    fn climbs_at(&self) -> Instant {
-        self.not_before.max(self.since + SETTLED_AFTER)
     }
 
     fn better(&self) -> Option<f64> {
@@ -164,73 +239,90 @@ impl Ladder {
     }
 
     fn is_in_trouble(&mut self, estimate: &Estimate, now: Instant) -> bool {
-        let short = estimate.bitrate < 0.9 * self.bitrate();
-        let strained = estimate.queue > FILLING || estimate.loss > SOME_LOSS;
-        let full = estimate.queue > FULL || estimate.loss > HEAVY_LOSS || (short && strained);
-        if !full {
-            self.troubled = None;
-            return false;
+        let lasts = |since: &mut Option<Instant>, is: bool, time: Duration| {
+            *since = is.then(|| since.unwrap_or(now));
+            since.is_some_and(|since| now >= since + time)
+        };
+        let heavy = lasts(&mut self.heavy, estimate.loss > HEAVY_LOSS, HEAVY_FOR);
+        let stands = estimate.queue > SHORT && estimate.loss > SOME_LOSS;
+        let squeezed = lasts(&mut self.squeezed, stands, SQUEEZED_FOR);
+        let recovers = self.recovers.is_some_and(|until| now < until);
+        if recovers {
+            return estimate.queue > OVERFULL;
         }
-        let since = *self.troubled.get_or_insert(now);
-        now >= since + SURE_AFTER && now >= self.since + if self.climbed.is_some() { SURE_AFTER } else { DRAINED_AFTER }
+        estimate.queue > FULL || estimate.swell > FLOODED || heavy || squeezed
     }
 
-    fn step_down(&mut self, estimate: &Estimate, now: Instant) {
-        self.phase = Phase::Settled;
-        self.troubled = None;
-        let failed = self.climbed.take().is_some_and(|at| now < at + ON_TRIAL);
-        self.penalty = if failed { (self.penalty * 2).min(MAX_PENALTY) } else { FIRST_PENALTY };
+    fn step_down(&mut self, estimate: &Estimate, now: Instant) -> Option<Turn> {
+        let failed = self.climbed.is_some_and(|at| now < at + ON_TRIAL);
+        self.penalty = if failed { (self.penalty * 2).min(self.penalties()[1]) } else { self.penalties()[0] };
         self.not_before = now + self.penalty;
-        let carried = USABLE * estimate.received.map_or(estimate.bitrate, |received| received.min(estimate.bitrate));
-        let lowest = self.rungs.len() - 1;
-        let fits = (self.current + 1..lowest).find(|rung| self.rungs[*rung] <= carried);
-        if self.current < lowest {
-            self.go(fits.unwrap_or(lowest), now);
+        let lowest = self.rungs.len().saturating_sub(1);
+        let former = self.current;
+        let stands = estimate.queue.max(estimate.swell) > SHORT;
+        let carried = if stands { estimate.carried } else { estimate.received };
+        let carried = carried.map_or(f64::INFINITY, |carried| USABLE * carried);
+        let fits = (former + 1..lowest).find(|rung| self.rungs[*rung] <= carried);
+        self.go(fits.unwrap_or(lowest), now);
+        if stands && estimate.backlog > DRAINED {
+            self.phase = Phase::Pause { until: now + estimate.backlog.saturating_add(DRAIN_MARGIN).min(MAX_DRAIN) };
+            return Some(Turn::Pause);
         }
+        (self.current != former).then_some(Turn::Down)
     }
 
-    fn advance(&mut self, estimate: &Estimate, passage: Option<Passage>, now: Instant) {
+    fn advance(&mut self, estimate: &Estimate, passage: Option<Passage>, now: Instant) -> Option<Turn> {
         if self.climbed.is_some_and(|at| now >= at + ON_TRIAL) {
             self.climbed = None;
-            self.penalty = FIRST_PENALTY;
+            self.penalty = self.penalties()[0];
         }
-        let Some(better) = self.better() else { return };
+        let better = self.better()?;
+        let is_free = estimate.queue < EMPTY && estimate.loss < LIGHT_LOSS;
         match self.phase {
-            Phase::Settled if now < self.climbs_at() => {}
-            Phase::Settled if estimate.queue < EMPTY && estimate.loss < SOME_LOSS => {
-                self.phase = if self.probing {
-                    Phase::Train { until: now + TRAIN_ANSWERED, sent: false }
-                } else {
+            Phase::Settled if is_free && now >= self.not_before.max(self.since + SETTLED_AFTER) => {
+                if !self.probing {
                     // Nothing can be found out but by trying.
-                    Phase::Load { until: now }
-                };
+                    return self.climb(now);
+                }
+                self.phase = Phase::Train { until: now + TRAIN_ANSWERED, sent: false };
             }
-            // It is not calm enough to try.
-            Phase::Settled => self.not_before = now + LOOK_AGAIN,
             Phase::Train { until, .. } => match passage {
-                Some(passage) if passage.rate >= better * TRAIN_MARGIN && passage.loss < HEAVY_LOSS => {
-                    self.phase = Phase::Load { until: now + LOAD_LASTS };
+                Some(passage) if passage.rate >= better * TRAIN_MARGIN && passage.loss < TRAIN_LOSS => {
+                    self.shown = passage.rate.min(MAX_SHOWN);
+                    self.phase = Phase::Ramp { from: now };
                 }
                 Some(_) => self.fail(now),
                 None if now >= until => self.fail(now),
                 None => {}
             },
-            Phase::Load { .. } if estimate.queue > FILLING || estimate.loss > HEAVY_LOSS => self.fail(now),
-            Phase::Load { until } if now >= until => {
-                self.go(self.current - 1, now);
-                self.climbed = Some(now);
+            Phase::Ramp { .. } if !is_free || estimate.swell > SWELLING => {
+                self.recovers = Some(now + RECOVERY);
+                self.fail(now);
             }
-            Phase::Load { .. } => {}
+            Phase::Ramp { from } if now >= from + RAMP_LASTS + PLATEAU_LASTS => return self.climb(now),
+            Phase::Settled | Phase::Ramp { .. } | Phase::Pause { .. } => {}
         }
+        None
+    }
+
+    fn climb(&mut self, now: Instant) -> Option<Turn> {
+        self.go(self.current.checked_sub(1)?, now);
+        self.climbed = Some(now);
+        Some(Turn::Up)
     }
 
     fn fail(&mut self, now: Instant) {
         self.phase = Phase::Settled;
         self.not_before = now + self.penalty;
-        self.penalty = (self.penalty * 2).min(MAX_PENALTY);
+        self.penalty = (self.penalty * 2).min(self.penalties()[1]);
+    }
+
+    fn penalties(&self) -> [Duration; 2] {
+        if self.probing { PENALTIES } else { BLIND_PENALTIES }
     }
 
     fn go(&mut self, rung: usize, now: Instant) {
         (self.current, self.phase, self.since, self.climbed) = (rung, Phase::Settled, now, None);
+        (self.heavy, self.squeezed, self.recovers) = (None, None, None);
     }
 }

@@ -7,6 +7,7 @@ mod burst;
 mod departures;
 mod estimate;
 mod feedback;
+mod history;
 mod ladder;
 mod pace;
 mod packet;
@@ -16,6 +17,8 @@ mod resend;
 mod sent;
 #[cfg(test)]
 mod tests;
+mod train;
+
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -32,7 +35,7 @@ pub(crate) use burst::Burst;
 pub(crate) use estimate::Estimate;
 use estimate::Estimator;
 use feedback::{Feedback, Reader};
-use ladder::{Ladder, Probe};
+use ladder::{Ladder, Probe, Turn};
 use pace::Pace;
 use packet::Header;
 pub(crate) use packet::{Extensions, id};
@@ -41,11 +44,12 @@ use report::Reporter;
 use resend::Resend;
 use sent::{Origin, Sent};
 
-/// A probe's train: long enough that a router's burst allowance does not hide its rate.
-const TRAIN_BYTES: usize = 15_000;
-const TRAIN_PACKETS: usize = 40;
+/// A probe's train shows nothing with fewer packets than this …
+const MIN_TRAIN: usize = 5;
+/// … and enough with so many.
+const MAX_TRAIN: usize = 40;
 
-/// How often a load's next piece leaves.
+/// How often a load's next piece leaves, at most.
 const LOAD_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Sound that is older than this is not worth hearing.
@@ -111,10 +115,17 @@ pub(crate) struct Delivery {
     estimator: Estimator,
     ladder: Ladder,
     reporter: Reporter,
-    load_due: Option<Instant>,
+    load: Option<Load>,
     counters: Counters,
     /// The encoding whose keyframe the viewer needs.
     wanted: Option<Encoding>,
+}
+
+/// Traffic for the sake of it.
+struct Load {
+    due: Instant,
+    /// Bytes that should have left by now.
+    owed: f64,
 }
 
 struct Audio {
@@ -166,7 +177,7 @@ impl Delivery {
             pace,
             estimator,
             reporter: Reporter::new(now),
-            load_due: None,
+            load: None,
             counters: Counters::default(),
             wanted: None,
         };
@@ -237,7 +248,7 @@ impl Delivery {
     fn handle_reception(&mut self, report: &rtc_rtcp::reception_report::ReceptionReport, rings: &Rings, now: Instant) {
         if report.ssrc == self.streams.video {
             if let Some(round_trip) = self.reporter.round_trip(report, now) {
-                self.estimator.round_trip(round_trip);
+                self.estimator.round_trip(round_trip, now);
             }
             self.estimator.lost(f64::from(report.fraction_lost) / 256.0);
             self.judge(rings, now);
@@ -246,18 +257,30 @@ impl Delivery {
 
     /// Whether the path carries more or less than what goes out.
     fn judge(&mut self, rings: &Rings, now: Instant) {
-        let before = self.ladder.current();
         let passage = self.estimator.take_passage();
-        if self.ladder.update(&self.estimator.estimate(), passage, now) {
-            tracing::debug!(from = before, to = self.ladder.current(), estimate = ?self.estimate(), "quality changes");
-            // What was believed while less went out, or more than fits, is of no use for what goes out now.
-            self.estimator.suppose(self.ladder.bitrate() * 1.5);
-            self.follow_ladder(rings, now);
-            if self.ladder.current() > before {
-                self.position.stop();
+        let estimate = self.estimate();
+        let Some(turn) = self.ladder.update(&estimate, passage, now) else { return };
+        tracing::debug!(rung = self.ladder.current(), ?turn, ?estimate, "quality changes");
+        match turn {
+            Turn::Up => self.estimator.believe(estimate.bitrate.max(self.ladder.shown())),
+            Turn::Down | Turn::Pause => {
+                self.estimator.believe(estimate.carried.unwrap_or(estimate.bitrate));
+                self.cut(rings);
+                self.estimator.restart(false, now);
+            }
+            Turn::Resume { drained } => {
+                self.estimator.restart(drained, now);
+                self.wanted = self.position.renew(rings, now).or(self.wanted);
             }
         }
+        self.follow_ladder(rings, now);
         self.pace.set(self.estimate().bitrate.max(self.ladder.bitrate()));
+    }
+
+    /// Sends nothing more of what was playing, nor of what it has lost: the next packet is a keyframe's.
+    fn cut(&mut self, rings: &Rings) {
+        self.position.stop(rings);
+        self.resend.forget(self.sent.next());
     }
 
     pub(crate) fn handle_timeout(&mut self, rings: &Rings, now: Instant) {
@@ -270,14 +293,18 @@ impl Delivery {
         let has_packets = self.position.has_packets(rings);
         let paced = has_packets.then(|| self.pace.reopens());
         let reports = self.position.plays().map(|_| self.reporter.due());
-        [self.ladder.poll_timeout(), paced, reports, self.load_due].into_iter().flatten().min()
+        let load = self.load.as_ref().map(|load| load.due);
+        [self.ladder.poll_timeout(), paced, reports, load].into_iter().flatten().min()
     }
 
     /// Fills the burst with what leaves next, which may be nothing.
     pub(crate) fn poll(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
         burst.clear();
-        self.resend(rings, now, burst)?;
-        if burst.is_empty() {
+        let paused = self.ladder.is_paused();
+        if !paused {
+            self.resend(rings, now, burst)?;
+        }
+        if burst.is_empty() && !paused {
             self.send_video(rings, now, burst)?;
         }
         if burst.is_empty() {
@@ -429,29 +456,44 @@ impl Delivery {
 
     /// Sends what went out before once more, to see whether the path takes it.
     fn send_probe(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        match self.ladder.probe() {
-            None => self.load_due = None,
-            Some(Probe::Train) => {
+        match self.ladder.probe(now) {
+            None => self.load = None,
+            Some(Probe::Train(bytes)) => {
                 let first = self.estimator.departures.next();
-                self.fill(TRAIN_BYTES, rings, now, burst)?;
+                self.fill(bytes, MIN_TRAIN, rings, now, burst)?;
                 if !burst.is_empty() {
                     self.estimator.watch_train(first..self.estimator.departures.next());
                     self.ladder.train_sent();
                 }
             }
             Some(Probe::Load(bitrate)) => {
-                if self.load_due.is_none_or(|due| due <= now) {
-                    self.load_due = Some(now + LOAD_INTERVAL);
-                    let bytes = bitrate / 8.0 * LOAD_INTERVAL.as_secs_f64();
-                    self.fill(bytes as usize, rings, now, burst)?;
+                let Load { due, owed } = self.load.get_or_insert(Load { due: now, owed: 0.0 });
+                if *due <= now {
+                    let passed = now.saturating_duration_since(*due) + LOAD_INTERVAL;
+                    *owed += bitrate / 8.0 * passed.min(2 * LOAD_INTERVAL).as_secs_f64();
+                    *due = now + LOAD_INTERVAL;
+                    let bytes = *owed as usize;
+                    self.fill(bytes, 0, rings, now, burst)?;
+                    let sent = burst.bytes().len() as f64;
+                    if let Some(load) = &mut self.load {
+                        load.owed -= sent;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Fills the burst with the largest of the last packets, over and over: so all are of one length.
-    fn fill(&mut self, bytes: usize, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
+    /// Fills the burst with the largest of the last packets, over and over: so all are of one length. There are as many as
+    /// fit into the bytes, or a minimum.
+    fn fill(
+        &mut self,
+        bytes: usize,
+        packets: usize,
+        rings: &Rings,
+        now: Instant,
+        burst: &mut Burst,
+    ) -> Result<(), Error> {
         let last = self.sent.next();
         let length = |number: &u64| {
             let origin = self.sent.origin(*number)?;
@@ -460,8 +502,11 @@ impl Delivery {
         };
         let largest = (last.saturating_sub(32)..last).filter(|number| length(number).is_some()).max_by_key(length);
         let Some(number) = largest else { return Ok(()) };
-        while burst.bytes().len() < bytes && burst.segments() < TRAIN_PACKETS {
-            let Repeated::Sent(_) = self.repeat(number, rings, now, burst)? else { break };
+        // What it will be with one more.
+        let mut length = length(&number).unwrap_or_default();
+        while burst.segments() < MAX_TRAIN && (length <= bytes || burst.segments() < packets) {
+            let Repeated::Sent(sent) = self.repeat(number, rings, now, burst)? else { break };
+            length = burst.bytes().len() + sent;
         }
         Ok(())
     }

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::media::{Encoding, Frame, FrameNumber, Moment, Rings};
 
+/// A keyframe this old brings little along.
+const NEW: Duration = Duration::from_millis(100);
+
 /// What has waited longer than this for its path is not sent any more: who looks at a robot wants to see what is, and goes
 /// on with the next keyframe.
 const MAX_LAG: Duration = Duration::from_millis(400);
@@ -62,10 +65,21 @@ impl Position {
         keyframe.is_none()
     }
 
-    /// Sends nothing more of what plays: its path is full.
-    pub(super) fn stop(&mut self) {
-        if self.awaited.is_some() {
-            self.playing = None;
+    /// Plays what is awaited from a keyframe that is new or still to come: time has passed. Returns what takes a keyframe
+    /// which is not there.
+    pub(super) fn renew(&mut self, rings: &Rings, now: Instant) -> Option<Encoding> {
+        let awaited = self.awaited.as_mut()?;
+        let ring = rings.get(awaited.encoding);
+        let keyframe = ring.keyframe_within(NEW, now);
+        awaited.from = keyframe.unwrap_or(ring.next());
+        keyframe.is_none().then_some(awaited.encoding)
+    }
+
+    /// Sends nothing more of what plays, and goes on with a keyframe: the path is full.
+    pub(super) fn stop(&mut self, rings: &Rings) {
+        if let Some(Cursor { encoding, .. }) = self.playing.take() {
+            let from = rings.get(encoding).next();
+            self.awaited.get_or_insert(Awaited { encoding, from });
         }
     }
 
@@ -164,5 +178,185 @@ impl Position {
         let ring = rings.get(self.playing?.encoding);
         let frame = &ring.latest()?.frame;
         Some((frame.captured, frame.timestamp.wrapping_add(self.timestamp_offset)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{AccessUnit, NtpTime, PacketSize, VideoCodec};
+
+    /// Two encodings of one camera, whose pictures come every 33 ms.
+    struct Stage {
+        rings: Rings,
+        position: Position,
+        began: Instant,
+        now: Instant,
+    }
+
+    const BEST: Encoding = Encoding::Video { rung: 0, codec: VideoCodec::Vp8 };
+    const LOWER: Encoding = Encoding::Video { rung: 1, codec: VideoCodec::Vp8 };
+
+    impl Stage {
+        #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { rings: Rings::new([BEST, LOWER]), position: Position::new(u32::MAX - 5000), began: now, now }
+        }
+
+        /// One picture of each encoding; which of them are keyframes.
+        fn capture(&mut self, keyframes: &[Encoding]) {
+            self.now += Duration::from_millis(33);
+            let captured = Moment { media: self.now - self.began, instant: self.now, ntp: NtpTime(0) };
+            for encoding in [BEST, LOWER] {
+                let keyframe = keyframes.contains(&encoding);
+                let unit = AccessUnit { data: vec![0; 3000].into(), keyframe, captured };
+                let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
+                self.rings.get_mut(encoding).expect("a ring").push(frame.into(), self.now);
+            }
+        }
+
+        /// Sends so many packets, if there are; of which encoding, of a keyframe or not, and its timestamp.
+        fn send(&mut self, packets: usize) -> Vec<(Encoding, bool, u32)> {
+            let mut sent = Vec::new();
+            self.position.advance(&self.rings, self.now);
+            while sent.len() < packets {
+                let Some(next) = self.position.next(&self.rings) else { break };
+                sent.push((next.encoding, next.frame.keyframe, next.timestamp));
+                self.position.sent(&next);
+                self.position.advance(&self.rings, self.now);
+            }
+            sent
+        }
+
+        fn play(&mut self, encoding: Encoding) -> bool {
+            self.position.play(encoding, &self.rings, self.now)
+        }
+    }
+
+    fn kinds(sent: &[(Encoding, bool, u32)]) -> Vec<(Encoding, bool)> {
+        sent.iter().map(|(encoding, keyframe, _)| (*encoding, *keyframe)).collect()
+    }
+
+    #[test]
+    fn play_begins_with_a_keyframe_and_a_fresh_one_is_replayed_with_what_came_after() {
+        let mut stage = Stage::new();
+        stage.capture(&[]);
+        assert!(stage.play(BEST), "there is none");
+        assert!(!stage.play(BEST), "and it was asked for");
+        stage.capture(&[]);
+        assert_eq!(stage.send(9), []);
+        stage.capture(&[BEST]);
+        stage.capture(&[]);
+        assert_eq!(kinds(&stage.send(9)), [[(BEST, true); 3], [(BEST, false); 3]].concat());
+
+        let mut late = Position::new(0);
+        assert!(!late.play(BEST, &stage.rings, stage.now), "it is 33 ms old");
+        late.advance(&stage.rings, stage.now);
+        assert!(late.next(&stage.rings).is_some_and(|next| next.frame.keyframe));
+        stage.now += Duration::from_millis(500);
+        assert!(Position::new(0).play(BEST, &stage.rings, stage.now), "it was half a second ago");
+    }
+
+    #[test]
+    fn the_encoding_changes_at_a_keyframe_and_between_pictures() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        stage.send(9);
+        stage.now += Duration::from_secs(1);
+        assert!(stage.play(LOWER));
+        assert_eq!(stage.position.watches().collect::<Vec<_>>(), [BEST, LOWER], "both have to run");
+        stage.capture(&[]);
+        assert_eq!(kinds(&stage.send(1)), [(BEST, false)]);
+        stage.capture(&[LOWER]);
+        let rest = stage.send(99);
+        assert_eq!(kinds(&rest), [vec![(BEST, false); 2], vec![(LOWER, true); 3]].concat(), "a picture is sent whole");
+        assert_eq!(stage.position.watches().collect::<Vec<_>>(), [LOWER]);
+    }
+
+    #[test]
+    fn a_change_of_mind_before_the_keyframe_comes_changes_nothing() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        stage.send(9);
+        stage.now += Duration::from_secs(1);
+        stage.play(LOWER);
+        assert!(!stage.play(BEST));
+        stage.capture(&[LOWER]);
+        assert_eq!(kinds(&stage.send(9)), [(BEST, false); 3]);
+    }
+
+    #[test]
+    fn timestamps_grow_whatever_is_played() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        let mut timestamps = Vec::new();
+        for picture in 0..60 {
+            stage.capture(&[BEST, LOWER]);
+            timestamps.extend(stage.send(99).into_iter().map(|(_, _, timestamp)| timestamp));
+            // The keyframe that was just shown is fresh in the other encoding.
+            stage.play(if picture % 2 == 0 { LOWER } else { BEST });
+            timestamps.extend(stage.send(99).into_iter().map(|(_, _, timestamp)| timestamp));
+        }
+        timestamps.dedup();
+        assert!(timestamps.len() > 60);
+        assert!(
+            timestamps.windows(2).all(|pair| (1..90_000).contains(&pair[1].wrapping_sub(pair[0]))),
+            "{timestamps:?}"
+        );
+    }
+
+    #[test]
+    fn what_lags_is_left_behind_and_play_goes_on_with_a_keyframe() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        assert_eq!(stage.send(2).len(), 2, "a picture is half sent");
+        for _ in 0..20 {
+            stage.capture(&[]);
+        }
+        assert_eq!(stage.position.advance(&stage.rings, stage.now), Some(BEST), "a keyframe is needed");
+        assert_eq!(stage.position.advance(&stage.rings, stage.now), None, "once");
+        assert_eq!(stage.send(9), []);
+        stage.capture(&[]);
+        assert_eq!(stage.send(9), []);
+        stage.capture(&[BEST]);
+        assert_eq!(kinds(&stage.send(9)), [(BEST, true); 3]);
+    }
+
+    #[test]
+    fn what_lags_goes_on_with_a_keyframe_that_is_there_already() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        stage.send(9);
+        stage.now += Duration::from_secs(1);
+        stage.play(LOWER);
+        for _ in 0..20 {
+            stage.capture(&[]);
+        }
+        stage.capture(&[LOWER]);
+        assert_eq!(stage.position.advance(&stage.rings, stage.now), None);
+        assert_eq!(kinds(&stage.send(9)), [(LOWER, true); 3]);
+    }
+
+    #[test]
+    fn after_a_stop_and_a_while_only_a_new_keyframe_will_do() {
+        let mut stage = Stage::new();
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        stage.send(9);
+        stage.position.stop(&stage.rings);
+        assert!(!stage.play(LOWER) || stage.position.awaits() == Some(LOWER));
+        stage.capture(&[LOWER]);
+        stage.now += Duration::from_millis(200);
+        assert_eq!(stage.position.renew(&stage.rings, stage.now), Some(LOWER));
+        stage.capture(&[]);
+        assert_eq!(stage.send(9), []);
+        stage.capture(&[LOWER]);
+        assert_eq!(stage.position.renew(&stage.rings, stage.now), None, "it has just come");
+        assert_eq!(kinds(&stage.send(9)), [(LOWER, true); 3]);
     }
 }

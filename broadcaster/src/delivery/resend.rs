@@ -21,6 +21,8 @@ const MAX_SAVED: f64 = 64_000.0;
 
 #[derive(Debug)]
 pub(super) struct Resend {
+    /// Nobody needs what came before.
+    first: u64,
     waiting: VecDeque<u64>,
     recent: VecDeque<(u64, Instant)>,
     /// Bytes that may be spent.
@@ -30,14 +32,14 @@ pub(super) struct Resend {
 
 impl Resend {
     pub(super) fn new(now: Instant) -> Self {
-        Self { waiting: VecDeque::new(), recent: VecDeque::new(), budget: MAX_SAVED, at: now }
+        Self { first: 0, waiting: VecDeque::new(), recent: VecDeque::new(), budget: MAX_SAVED, at: now }
     }
 
     /// The viewer missed this packet.
     pub(super) fn ask(&mut self, number: u64, round_trip: Option<Duration>, now: Instant) {
         let cool_down = round_trip.unwrap_or(UNKNOWN_ROUND_TRIP).clamp(MIN_COOL_DOWN, MAX_COOL_DOWN);
         let just_sent = self.recent.iter().any(|(sent, at)| *sent == number && now < *at + cool_down);
-        if !just_sent && self.waiting.len() < MAX_WAITING && !self.waiting.contains(&number) {
+        if number >= self.first && !just_sent && self.waiting.len() < MAX_WAITING && !self.waiting.contains(&number) {
             self.waiting.push_back(number);
         }
     }
@@ -53,6 +55,12 @@ impl Resend {
             self.waiting.clear();
         }
         self.waiting.front().copied()
+    }
+
+    /// Packets before that number are of no use any more.
+    pub(super) fn forget(&mut self, before: u64) {
+        self.first = before;
+        self.waiting.clear();
     }
 
     /// What [`Resend::next`] gave was sent, or cannot be.

@@ -94,8 +94,13 @@ impl Ring {
 
     /// The last keyframe, if it is a fresh one.
     pub(crate) fn fresh_keyframe(&self, now: Instant) -> Option<FrameNumber> {
+        self.keyframe_within(FRESH, now)
+    }
+
+    /// The last keyframe, if it is no older than that.
+    pub(crate) fn keyframe_within(&self, age: Duration, now: Instant) -> Option<FrameNumber> {
         let number = self.keyframe?;
-        self.frame(number).filter(|kept| now.saturating_duration_since(kept.at) <= FRESH).map(|_| number)
+        self.frame(number).filter(|kept| now.saturating_duration_since(kept.at) <= age).map(|_| number)
     }
 
     /// The frame that a packet belongs to, and its place therein.

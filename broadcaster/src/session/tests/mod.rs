@@ -1,5 +1,10 @@
 //! A session against a real receiving peer connection.
 
+mod bandwidth;
+mod journey;
+#[expect(unreachable_pub, dead_code, reason = "of the crate that tests everything together")]
+#[path = "../../../../tests/src/link.rs"]
+mod link;
 mod stage;
 
 use std::collections::BTreeSet;

@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use protocol::{Candidate, Notice, Wishes};
 use rtc::{
+    dtls::extension::extension_use_srtp::SrtpProtectionProfile,
+    ice::mdns::MulticastDnsMode,
+    interceptor::{NackGeneratorBuilder, Registry, Slot},
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,
         configuration::{
-            interceptor_registry::register_default_interceptors, media_engine::MediaEngine,
+            interceptor_registry::{configure_rtcp_reports, configure_twcc_receiver_only},
+            media_engine::MediaEngine,
             setting_engine::SettingEngineBuilder,
         },
         event::{RTCPeerConnectionEvent, RTCTrackEvent},
@@ -17,7 +21,10 @@ use rtc::{
         transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate},
     },
     rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
-    rtp_transceiver::RTCRtpReceiverId,
+    rtp_transceiver::{
+        RTCRtpReceiverId,
+        rtp_sender::{RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind},
+    },
     sansio::Protocol,
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
 };
@@ -136,10 +143,15 @@ impl Stage {
 
     /// Puts a picture of so many bytes into a ring.
     pub(super) fn capture(&mut self, encoding: Encoding, length: usize, keyframe: bool) {
+        self.capture_filled(encoding, length, keyframe, [0x77; 2]);
+    }
+
+    /// The picture's bytes repeat the filling, by which a receiver knows it again.
+    pub(super) fn capture_filled(&mut self, encoding: Encoding, length: usize, keyframe: bool, filling: [u8; 2]) {
         let media = self.now - self.began;
         let captured = Moment { media, instant: self.now, ntp: NtpTime(1 << 40).after(media) };
         let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
-        data.resize(4 + length, 0x77);
+        data.extend(filling.iter().cycle().take(length - 1));
         let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
         let frame = encoding.packetise(&unit, PacketSize::on_wire(1200));
         self.rings.get_mut(encoding).expect("a ring").push(frame.into(), self.now);
@@ -174,8 +186,8 @@ impl Stage {
         for datagram in self.sent() {
             viewer.take(datagram, self.now);
         }
-        while let Some(TaggedBytesMut { transport, message, .. }) = viewer.connection.poll_write() {
-            self.receive(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
+        while let Some(datagram) = viewer.says() {
+            self.receive(datagram);
         }
     }
 
@@ -201,6 +213,47 @@ impl Stage {
     }
 }
 
+/// What a viewer can do.
+#[derive(Clone, Debug)]
+pub(super) struct Abilities {
+    /// None: all that the stack has.
+    pub(super) cipher: Option<SrtpProtectionProfile>,
+    /// Retransmissions on a stream of their own.
+    pub(super) repair: bool,
+    /// Reports on when packets came.
+    pub(super) transport_cc: bool,
+}
+
+impl Abilities {
+    pub(super) const ALL: Self = Self { cipher: None, repair: true, transport_cc: true };
+
+    fn engine(&self) -> MediaEngine {
+        let mut engine = MediaEngine::default();
+        engine.register_default_codecs().expect("codecs");
+        if !self.repair {
+            engine = MediaEngine::default();
+            let codec = |mime: &str, clock_rate, channels, sdp_fmtp_line: &str, payload_type| RTCRtpCodecParameters {
+                rtp_codec: RTCRtpCodec {
+                    mime_type: mime.to_owned(),
+                    clock_rate,
+                    channels,
+                    sdp_fmtp_line: sdp_fmtp_line.to_owned(),
+                    rtcp_feedback: Vec::new(),
+                },
+                payload_type,
+            };
+            let h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+            engine.register_codec(codec("video/H264", 90_000, 0, h264, 102), RtpCodecKind::Video).expect("a codec");
+            engine.register_codec(codec("audio/opus", 48_000, 2, "", 111), RtpCodecKind::Audio).expect("a codec");
+        }
+        for parameter in ["", "pli"] {
+            let feedback = RTCPFeedback { typ: "nack".to_owned(), parameter: parameter.to_owned() };
+            engine.register_feedback(feedback, RtpCodecKind::Video);
+        }
+        engine
+    }
+}
+
 /// The stack's own receiver.
 pub(super) struct Viewer {
     pub(super) connection: RTCPeerConnection,
@@ -210,11 +263,23 @@ pub(super) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(offer: &str, now: Instant) -> (Self, String) {
-        let mut engine = MediaEngine::default();
-        engine.register_default_codecs().expect("codecs");
-        let registry = register_default_interceptors(Default::default(), &mut engine).expect("interceptors");
-        let settings =
-            SettingEngineBuilder::new().with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled).build();
+        Self::able(Abilities::ALL, offer, now)
+    }
+
+    pub(super) fn able(abilities: Abilities, offer: &str, now: Instant) -> (Self, String) {
+        let mut engine = abilities.engine();
+        // The stack's generator does not see what is recovered, and would ask for it forever.
+        let nacks = NackGeneratorBuilder::new().with_interval(Duration::from_millis(50)).with_max_nacks_per_packet(6);
+        let mut registry = Registry::new().with(Slot::NackGenerator, nacks.build());
+        registry = configure_rtcp_reports(registry);
+        if abilities.transport_cc {
+            registry = configure_twcc_receiver_only(registry, &mut engine).expect("interceptors");
+        }
+        let mut settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled);
+        if let Some(cipher) = abilities.cipher {
+            settings = settings.with_srtp_protection_profiles(vec![cipher]);
+        }
+        let settings = settings.build();
         let mut connection = RTCPeerConnectionBuilder::new()
             .with_media_engine(engine)
             .with_setting_engine(settings)
@@ -276,6 +341,12 @@ impl Viewer {
                 self.packets.push(packet);
             }
         }
+    }
+
+    /// What it wants sent.
+    pub(super) fn says(&mut self) -> Option<Datagram> {
+        let TaggedBytesMut { transport, message, .. } = self.connection.poll_write()?;
+        Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr })
     }
 
     pub(super) fn ask_for_keyframe(&mut self, now: Instant) {

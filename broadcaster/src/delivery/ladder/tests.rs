@@ -1,0 +1,207 @@
+use super::*;
+
+const RUNGS: [f64; 3] = [3e6, 1e6, 333_333.0];
+
+#[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A viewer that reports every 100 ms.
+struct Viewer {
+    ladder: Ladder,
+    now: Instant,
+}
+
+/// A path without a queue, which carries what is sent.
+fn clear(bitrate: f64) -> Estimate {
+    Estimate { received: Some(bitrate), carried: Some(bitrate), reported: true, ..Estimate::default() }
+}
+
+fn full(carried: f64) -> Estimate {
+    Estimate { queue: millis(150), swell: millis(150), backlog: millis(600), ..clear(carried) }
+}
+
+fn train(rate: f64) -> Option<Passage> {
+    Some(Passage { rate, loss: 0.0 })
+}
+
+impl Viewer {
+    fn new(probing: bool) -> Self {
+        let now = start();
+        Self { ladder: Ladder::new(RUNGS.to_vec(), None, probing, now), now }
+    }
+
+    /// One that has just gone down to that rung.
+    fn at(rung: usize) -> Self {
+        let mut viewer = Self::new(true);
+        let carried = RUNGS[rung] * 1.3;
+        assert_eq!(viewer.report(full(carried)), Some(Turn::Pause));
+        assert_eq!(viewer.report(clear(carried)), Some(Turn::Resume { drained: true }));
+        assert_eq!(viewer.ladder.current(), rung);
+        viewer
+    }
+
+    fn report(&mut self, estimate: Estimate) -> Option<Turn> {
+        self.heard(estimate, None)
+    }
+
+    fn heard(&mut self, estimate: Estimate, passage: Option<Passage>) -> Option<Turn> {
+        self.now += millis(100);
+        self.ladder.update(&estimate, passage, self.now)
+    }
+
+    /// Reports until the viewer is to get something else, and for how long.
+    fn until_turn(&mut self, estimate: Estimate, at_most: Duration) -> Option<(Turn, Duration)> {
+        let began = self.now;
+        while self.now < began + at_most {
+            if let Some(turn) = self.report(estimate) {
+                return Some((turn, self.now - began));
+            }
+        }
+        None
+    }
+
+    /// Reports of a clear path until a train is to be sent.
+    fn until_train(&mut self) -> Duration {
+        let began = self.now;
+        loop {
+            assert_eq!(self.report(clear(self.ladder.bitrate())), None);
+            if let Some(Probe::Train(_)) = self.ladder.probe(self.now) {
+                self.ladder.train_sent();
+                assert_eq!(self.ladder.probe(self.now), None, "once");
+                return self.now - began;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_path_gets_nothing_until_it_has_drained_and_then_what_it_carries() {
+    for (carried, rung) in [(2e6, 1), (1e6, 2), (100e3, 2)] {
+        let mut viewer = Viewer::new(true);
+        assert_eq!(viewer.report(full(carried)), Some(Turn::Pause));
+        assert!(viewer.ladder.is_paused());
+        assert_eq!(viewer.ladder.current(), rung);
+        assert_eq!(viewer.report(Estimate { backlog: millis(300), ..full(carried) }), None);
+        let empty = Estimate { backlog: millis(50), ..full(carried) };
+        assert_eq!(viewer.report(empty), Some(Turn::Resume { drained: true }));
+        assert!(!viewer.ladder.is_paused());
+    }
+}
+
+#[test]
+fn a_path_that_does_not_say_that_it_has_drained_is_used_again_when_it_must_have() {
+    let mut viewer = Viewer::new(true);
+    viewer.report(full(1e6));
+    let until = viewer.ladder.poll_timeout().expect("a deadline");
+    assert_eq!(until, viewer.now + millis(700));
+    assert_eq!(viewer.ladder.update(&full(1e6), None, until), Some(Turn::Resume { drained: false }));
+    let endless = Estimate { backlog: Duration::MAX, ..full(1e6) };
+    assert_eq!(viewer.report(endless), Some(Turn::Pause));
+    assert_eq!(viewer.ladder.poll_timeout(), Some(viewer.now + MAX_DRAIN));
+}
+
+#[test]
+fn losses_of_a_radio_are_borne_and_those_of_too_much_are_not() {
+    let losing = |loss| Estimate { loss, ..clear(3e6) };
+    let minute = Duration::from_secs(60);
+    assert_eq!(Viewer::new(true).until_turn(losing(0.05), minute), None);
+    assert_eq!(Viewer::new(true).until_turn(losing(0.10), minute), None);
+    let (turn, after) = Viewer::new(true).until_turn(losing(0.2), minute).expect("a turn");
+    assert_eq!((turn, after), (Turn::Down, millis(400)), "nothing stands, so nothing has to drain");
+    let squeezed = Estimate { queue: millis(45), ..losing(0.05) };
+    let (turn, after) = Viewer::new(true).until_turn(squeezed, minute).expect("a turn");
+    assert_eq!((turn, after), (Turn::Down, millis(1100)));
+    let mut viewer = Viewer::new(true);
+    for _ in 0..100 {
+        assert_eq!(viewer.report(losing(0.3)), None, "an accident, again and again");
+        assert_eq!(viewer.report(losing(0.0)), None);
+    }
+}
+
+#[test]
+fn a_better_quality_needs_a_train_and_then_traffic_of_its_size() {
+    let mut viewer = Viewer::at(1);
+    assert!((millis(1900)..millis(2200)).contains(&viewer.until_train()));
+    assert_eq!(viewer.heard(clear(1e6), train(5e6)), None);
+    let mut load = 0.0;
+    for step in 0..35 {
+        let Some(Probe::Load(more)) = viewer.ladder.probe(viewer.now) else { panic!("no load in step {step}") };
+        assert!(more >= load, "it grows");
+        load = more;
+        assert_eq!(viewer.report(clear(1e6 + load)), None);
+    }
+    assert!((2.8e6..3e6).contains(&load), "{load}");
+    assert_eq!(viewer.report(clear(3.9e6)), Some(Turn::Up));
+    assert_eq!((viewer.ladder.current(), viewer.ladder.shown()), (0, 5e6));
+    assert_eq!(viewer.until_turn(clear(3e6), Duration::from_secs(60)), None);
+    assert_eq!(viewer.ladder.probe(viewer.now), None, "there is nothing better");
+}
+
+#[test]
+fn a_train_that_is_too_slow_makes_the_next_wait_longer_and_not_for_ever() {
+    let mut viewer = Viewer::at(1);
+    viewer.until_train();
+    let mut waits = Vec::new();
+    for passage in [train(3.5e6), train(1e6), None, train(2e6)] {
+        if passage.is_some() {
+            assert_eq!(viewer.heard(clear(1e6), passage), None);
+        }
+        waits.push(viewer.until_train());
+    }
+    assert!((millis(1900)..millis(2200)).contains(&waits[0]), "{waits:?}");
+    assert!(waits[1..].iter().all(|wait| (millis(3900)..millis(6000)).contains(wait)), "{waits:?}");
+}
+
+#[test]
+fn traffic_that_makes_a_queue_stops_and_what_it_left_is_forgiven() {
+    let mut viewer = Viewer::at(1);
+    viewer.until_train();
+    viewer.heard(clear(1e6), train(9e6));
+    assert!(viewer.ladder.probe(viewer.now).is_some());
+    let swollen = Estimate { swell: millis(120), ..clear(1e6) };
+    assert_eq!(viewer.report(swollen), None);
+    assert_eq!(viewer.ladder.probe(viewer.now), None);
+    assert_eq!(viewer.until_turn(full(1.2e6), millis(1300)), None, "it drains");
+    assert_eq!(viewer.until_turn(full(1.2e6), millis(500)).map(|(turn, _)| turn), Some(Turn::Pause), "it does not");
+}
+
+#[test]
+fn the_viewers_own_choice_is_not_judged() {
+    let mut viewer = Viewer::new(true);
+    viewer.ladder.want(Some(9), viewer.now);
+    assert_eq!(viewer.ladder.current(), 2, "the lowest that there is");
+    assert_eq!(viewer.until_turn(full(1e5), Duration::from_secs(10)), None);
+    viewer.ladder.want(None, viewer.now);
+    assert_eq!(viewer.report(full(1e5)), Some(Turn::Pause));
+}
+
+#[test]
+fn who_cannot_be_probed_climbs_by_trying_and_seldom() {
+    let mut viewer = Viewer::new(false);
+    viewer.report(full(1e6));
+    viewer.report(clear(1e6));
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let (turn, wait) = viewer.until_turn(clear(1e6), Duration::from_secs(60)).expect("a try");
+        assert_eq!(turn, Turn::Up);
+        waits.push(wait.as_secs());
+        viewer.report(full(1e6));
+        viewer.report(clear(1e6));
+    }
+    assert_eq!(waits, [9, 19, 39, 39]);
+}
+
+#[test]
+fn a_camera_with_one_quality_pauses_all_the_same() {
+    let now = start();
+    let mut ladder = Ladder::new(vec![3e6], None, true, now);
+    assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
+    assert_eq!(ladder.update(&clear(1e6), None, now), Some(Turn::Resume { drained: true }));
+    assert_eq!((ladder.current(), ladder.probe(now)), (0, None));
+}
