@@ -44,6 +44,15 @@ bench-browser: build-packages test-packages viewer tests/browser/node_modules/.i
 	cargo build --release --locked -p broadcaster -p server
 	cd tests/browser && BINARIES=$(CURDIR)/target/release $(NPM) run bench
 
+.PHONY: bench
+bench: build-packages ## Measure what a viewer costs, beside what it must cost
+	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked --package bench
+	@echo "==> measuring what is done once for all viewers"
+	cargo bench --locked --package bench --bench media -- --quiet --warm-up-time 1 --measurement-time 3
+	@echo "==> measuring viewers (5 minutes; what else this machine does shows)"
+	@target/release/bench
+
 .PHONY: lint
 lint: build-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
 	cargo fmt --all --check

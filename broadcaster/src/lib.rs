@@ -2,8 +2,11 @@
 //!
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
-//! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which viewers come and go. [`run`] owns all tasks.
+//! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which
+//! viewers come and go. [`run`] owns all tasks.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod capture;
 pub mod config;
 mod delivery;
