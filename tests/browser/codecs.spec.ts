@@ -7,6 +7,9 @@ import { Programs } from "./support/programs.ts";
 import { received, watchPeers } from "./support/receiver.ts";
 import { CLOSE, PATCHES } from "./support/scene.ts";
 
+/** VP8 blurs the patches of a small picture somewhat more than H.264 does. */
+const BLURRED = CLOSE * 1.5;
+
 // Small windows, since drawing in software is what takes the time here.
 const viewport = { width: 400, height: 300 };
 test.use({ viewport });
@@ -42,7 +45,7 @@ test("a viewer without H.264 gets a stamped picture in VP8, in the right colours
 
   for (const [name, yaw, pitch, colour] of PATCHES) {
     const seen = await inPanorama(plain.locator("#video"), yaw, pitch);
-    expect(distance(seen, colour), `${name}: ${String(seen)}`).toBeLessThan(CLOSE);
+    expect(distance(seen, colour), `${name}: ${String(seen)}`).toBeLessThan(BLURRED);
   }
 
   const before = await received(page);
