@@ -105,8 +105,10 @@ function recordTimeline(): void {
     const { data } = context.getImageData(0, 8, canvas.width, 1);
     let millis = 0;
     for (let bit = 4; bit < 36; bit++) millis = millis * 2 + ((data[(bit * 16 + 8) * 4] ?? 0) > 127 ? 1 : 0);
-    const wall = performance.timeOrigin + performance.now();
-    return performance.now() - (((wall % 2 ** 32) - millis + 2 ** 32) % 2 ** 32);
+    const now = performance.now();
+    // The stamp leaves out fractions of a millisecond: half of one on average.
+    const age = (performance.timeOrigin + now - millis - 0.5) % 2 ** 32;
+    return now - age;
   };
   let frames = 0;
   const onFrame = (video: HTMLVideoElement, called: number, frame: VideoFrameCallbackMetadata): void => {
