@@ -21,10 +21,13 @@ use tokio::{
     time::Instant,
 };
 
-use crate::wire::{Count, Order, Reply};
+use crate::{
+    machine,
+    wire::{Count, Order, Reply},
+};
 
 /// A thousand viewers take a second of processor time on either side.
-const JOIN_WITHIN: Duration = Duration::from_secs(60);
+const JOIN_WITHIN: Duration = Duration::from_secs(20);
 const REPLY_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 /// Viewers take a keyframe that is less than half a second old.
@@ -125,7 +128,13 @@ impl Crowd {
             if count.watching >= self.viewers {
                 return Ok(count);
             }
-            anyhow::ensure!(Instant::now() < until, "{} of {} viewers have joined", count.watching, self.viewers);
+            anyhow::ensure!(
+                Instant::now() < until,
+                "{} of {} viewers have joined; the robot's socket had no room for {} datagrams",
+                count.watching,
+                self.viewers,
+                self.unheard()?
+            );
         }
     }
 
@@ -144,6 +153,11 @@ impl Crowd {
     pub(crate) fn count(&self) -> anyhow::Result<Count> {
         self.orders.give(&Order::Count)?;
         self.counts.recv_timeout(REPLY_WITHIN).context("the receiver is silent")
+    }
+
+    /// Datagrams of viewers that the robot's socket had no room for.
+    pub(crate) fn unheard(&self) -> anyhow::Result<u64> {
+        machine::overflowed(|port| port == self.robot.port)
     }
 
     /// Where viewers are that have answered since the last call.

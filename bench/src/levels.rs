@@ -58,6 +58,7 @@ pub(crate) fn run(
         "ratio",
         "KiB/viewer",
         "lost",
+        "unheard",
         "unopened",
         "receiver",
     ];
@@ -92,8 +93,15 @@ pub(crate) fn repeat(
     scene.join(viewers)?;
     for _ in 0..rounds {
         let round = scene.round(sender, FPS[0])?;
-        println!("{:.3} µs, {} packets lost", round.micros_per_packet(), round.lost());
+        println!(
+            "{:.3} µs a packet, {} packets lost, {} pictures skipped, {} reports",
+            round.micros_per_packet(),
+            round.lost(),
+            round.skipped,
+            round.reports
+        );
     }
+    println!("the robot's socket had no room for {} datagrams", scene.crowd.unheard()?);
     scene.crowd.stop()
 }
 
@@ -161,6 +169,7 @@ impl Level {
         let unsent: u64 = ours_all().map(Round::unsent).sum();
         let floor_lost: u64 = floor.iter().map(Round::lost).sum();
         let unopened: u64 = ours_all().map(|round| round.unopened).sum();
+        let unheard: u64 = ours_all().map(|round| round.unheard).sum();
         let reports: u64 = reporting.iter().map(|round| round.reports).sum();
         let time: f64 = reporting.iter().map(|round| round.time.as_secs_f64()).sum();
         report.add(format!("lost/{viewers}"), &[lost as f64], "packets");
@@ -169,6 +178,7 @@ impl Level {
         report.add(format!("lost/{viewers}/floor"), &[floor_lost as f64], "packets");
         report.add(format!("sent/{viewers}"), &[sent as f64], "packets");
         report.add(format!("unopened/{viewers}"), &[unopened as f64], "packets");
+        report.add(format!("unheard/{viewers}"), &[unheard as f64], "datagrams");
         report.add(format!("reports/{viewers}"), &[reports as f64 / time / *viewers as f64], "1/s");
         report.add(format!("fps/{viewers}"), &[f64::from(*fps)], "1/s");
         if *viewers >= FEW {
@@ -189,6 +199,7 @@ impl Level {
             } else {
                 format!("{lost} of {sent}: {unsent} unsent, {overflowed} at the receiver")
             },
+            unheard.to_string(),
             unopened.to_string(),
             format!("{:.0} %", 100.0 * median(&loads)),
         ]

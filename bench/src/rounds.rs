@@ -10,6 +10,9 @@ use crate::{crowd::Crowd, floor::Floor, machine, wire::Flow};
 /// The last packets are on their way, and what was queued is sent.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// Viewers who join together.
+const AT_ONCE: usize = 50;
+
 /// A crowd that has just joined is busy with itself.
 const JOINED: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,8 @@ pub(crate) struct Round {
     pub(crate) skipped: u64,
     /// Packets that the receiver's sockets had no room for.
     pub(crate) overflowed: u64,
+    /// Viewers' datagrams that the robot's socket had no room for.
+    pub(crate) unheard: u64,
     /// Packets that were to be decrypted and were not.
     pub(crate) unopened: u64,
     /// Datagrams with reports that viewers sent.
@@ -121,11 +126,14 @@ impl Scene {
 
     /// So many more viewers join, and get a keyframe.
     pub(crate) fn join(&mut self, viewers: usize) -> anyhow::Result<()> {
-        self.crowd.ask(viewers)?;
         let Self { crowd, lens, floor, reel } = self;
-        crowd.wait(|| {
-            lens.show(&reel.keyframe);
-        })?;
+        let all = crowd.viewers() + viewers;
+        while crowd.viewers() < all {
+            crowd.ask(AT_ONCE.min(all - crowd.viewers()))?;
+            crowd.wait(|| {
+                lens.show(&reel.keyframe);
+            })?;
+        }
         for (viewer, address) in crowd.addresses() {
             floor.set_address(viewer, address);
         }
@@ -137,7 +145,7 @@ impl Scene {
     pub(crate) fn round(&mut self, sender: Sender, fps: u32) -> anyhow::Result<Round> {
         let Self { crowd, lens, floor, reel } = self;
         crowd.feedback(sender == Sender::FanOut { reports: true })?;
-        let before = crowd.count()?;
+        let (before, unheard) = (crowd.count()?, crowd.unheard()?);
         let (own, all, began) = (machine::thread_cpu()?, machine::process_cpu()?, Instant::now());
         let mut skipped = 0;
         at_rate(fps, reel.pictures.len(), |place| match sender {
@@ -159,6 +167,7 @@ impl Scene {
             got: if is_floor { got.floor } else { got.media },
             skipped,
             overflowed: got.overflowed,
+            unheard: crowd.unheard()?.saturating_sub(unheard),
             unopened: got.to_open - got.opened,
             reports: got.reports,
             time,

@@ -48,6 +48,8 @@ pub struct Picture {
 
 /// The real fan-out on a thread of its own, named `fanout`, on a free port of the loopback.
 pub struct Robot {
+    /// Of the socket that all viewers share.
+    pub port: u16,
     /// What the server would say.
     pub link: mpsc::Sender<LinkEvent>,
     cancel: CancellationToken,
@@ -97,6 +99,7 @@ impl Robot {
         let (server, said) = mpsc::channel(crate::SIGNALLING_QUEUE);
         let (requests, inputs, reach) = ReachTasks::new();
         let port = Port::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0), true)?;
+        let number = port.number();
         let surroundings = Surroundings { port, link: events, server, requests, inputs };
         let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE) };
         let identity = Identity::generate()?;
@@ -105,7 +108,7 @@ impl Robot {
         let fanout_cancel = cancel.clone();
         let run = move || Ok(fanout.run(&fanout_cancel)?);
         let threads = vec![thread::Builder::new().name("fanout".to_owned()).spawn(run)?];
-        Ok((Self { link, cancel, threads, _reach: reach }, said))
+        Ok((Self { port: number, link, cancel, threads, _reach: reach }, said))
     }
 
     pub fn stop(self) -> anyhow::Result<()> {

@@ -144,3 +144,34 @@ fn run(chunks: &mut Vec<PacketStatusChunk>, symbol: SymbolTypeTcc, length: u16) 
         run_length: length,
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use rtc::shared::marshal::{Marshal, Unmarshal};
+
+    use super::*;
+
+    fn packet(number: u16) -> Vec<u8> {
+        let [high, low] = number.to_be_bytes();
+        let mut packet = vec![0; NUMBER_AT.end];
+        packet[NUMBER_AT.start - 1..].copy_from_slice(&[NUMBER_HEAD, high, low]);
+        packet
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn what_came_and_what_did_not_can_be_read_again() {
+        let t0 = Instant::now();
+        let mut feedback = Feedback::new(t0);
+        for (number, millis) in [(65_534, 70), (65_535, 70), (1, 103), (2, 400)] {
+            feedback.take(&packet(number), t0 + Duration::from_millis(millis));
+        }
+        let said = feedback.arrivals(7).expect("something came");
+        let mut wire = said.marshal().expect("it can be said");
+        let heard = TransportLayerCc::unmarshal(&mut wire).expect("it can be heard");
+        assert_eq!((heard.base_sequence_number, heard.packet_status_count, heard.reference_time), (65_534, 5, 1));
+        let deltas: Vec<i64> = heard.recv_deltas.iter().map(|delta| delta.delta).collect();
+        assert_eq!(deltas, [6_000, 0, 33_000, 297_000]);
+        assert!(feedback.arrivals(7).is_none(), "all is said");
+    }
+}
