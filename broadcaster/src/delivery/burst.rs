@@ -47,6 +47,13 @@ impl Burst {
         &self.buffer[..self.len]
     }
 
+    /// How many packets are how long: one length, or two.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = (usize, usize)> {
+        let last = self.len.checked_rem(self.segment).unwrap_or(0);
+        let whole = self.segments - usize::from(last > 0);
+        [(whole, self.segment), (1, last)].into_iter().filter(|(packets, length)| packets * length > 0)
+    }
+
     pub(crate) fn packets(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes().chunks(self.segment.max(1))
     }
@@ -97,8 +104,10 @@ mod tests {
             burst.commit(length);
         }
         assert!(!burst.takes(40), "after a shorter one comes nothing");
+        assert_eq!(burst.lengths().collect::<Vec<_>>(), [(2, 100), (1, 40)]);
         assert_eq!((burst.segments(), burst.segment_size(), burst.bytes().len()), (3, 100, 240));
         burst.clear();
+        assert_eq!(burst.lengths().next(), None);
         burst.commit(10);
         assert!(!burst.takes(11), "none is longer than the first");
         for _ in 0..3 {

@@ -8,27 +8,49 @@ use std::{collections::VecDeque, time::Instant};
 /// about a hundred sends. What nobody has reported on by then is lost for the estimate.
 const MAX_SENDS: usize = 512;
 
-#[derive(Clone, Copy, Debug)]
-struct Send {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Send {
     /// Counted without end; its lower 16 bits are the transport-wide number.
     first: u64,
     count: u16,
     size: u16,
-    at: Instant,
+    pub(super) at: Instant,
+}
+
+impl Send {
+    fn contains(&self, number: u64) -> bool {
+        number.checked_sub(self.first).is_some_and(|offset| offset < u64::from(self.count))
+    }
+
+    /// Of each of its packets.
+    pub(super) fn size(&self) -> usize {
+        usize::from(self.size)
+    }
 }
 
 /// One packet that left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Departure {
     pub(super) number: u64,
-    pub(super) size: usize,
-    pub(super) at: Instant,
+    pub(super) send: Send,
+}
+
+impl Departure {
+    /// The packet after it, if it left with it.
+    pub(super) fn next(self) -> Option<Self> {
+        let Self { number, send } = self;
+        send.contains(number + 1).then_some(Self { number: number + 1, send })
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Departures {
     sends: VecDeque<Send>,
+    /// Sends that are forgotten.
+    forgotten: u64,
     next: u64,
+    /// The send that was asked for last, counted with those that are forgotten: the next report goes on from there.
+    place: u64,
 }
 
 impl Departures {
@@ -47,36 +69,31 @@ impl Departures {
         counted.sum()
     }
 
-    /// One packet leaves. Packets of one send bear its instant.
-    pub(super) fn record(&mut self, size: usize, at: Instant) {
-        let number = self.next;
-        self.next += 1;
-        let size = u16::try_from(size).unwrap_or(u16::MAX);
-        if let Some(send) = self.sends.back_mut()
-            && (send.size, send.at) == (size, at)
-            && send.count < u16::MAX
-        {
-            send.count += 1;
-            return;
-        }
+    /// So many packets of that size leave at once.
+    pub(super) fn record(&mut self, packets: usize, size: usize, at: Instant) {
+        let first = self.next;
+        self.next += packets as u64;
         if self.sends.len() == MAX_SENDS {
             self.sends.pop_front();
+            self.forgotten += 1;
         }
-        self.sends.push_back(Send { first: number, count: 1, size, at });
+        let count = u16::try_from(packets).expect("a send has some dozens");
+        self.sends.push_back(Send { first, count, size: u16::try_from(size).unwrap_or(u16::MAX), at });
     }
 
     /// The packet that last bore this transport-wide number.
-    pub(super) fn find(&self, sequence: u16) -> Option<Departure> {
+    pub(super) fn find(&mut self, sequence: u16) -> Option<Departure> {
         let back = u64::from((self.next as u16).wrapping_sub(sequence));
         // Nothing bears the next number yet.
         let number = self.next.checked_sub(back).filter(|_| back > 0)?;
-        let after = self.sends.partition_point(|send| send.first <= number);
-        let send = self.sends.get(after.checked_sub(1)?)?;
-        (number - send.first < u64::from(send.count)).then(|| Departure {
-            number,
-            size: usize::from(send.size),
-            at: send.at,
-        })
+        let place = self.place.saturating_sub(self.forgotten) as usize;
+        let covers = |place: &usize| self.sends.get(*place).is_some_and(|send| send.contains(number));
+        let place = [place, place + 1].into_iter().find(covers).or_else(|| {
+            let after = self.sends.partition_point(|send| send.first <= number);
+            after.checked_sub(1).filter(covers)
+        })?;
+        self.place = self.forgotten + place as u64;
+        Some(Departure { number, send: self.sends[place] })
     }
 }
 
@@ -94,15 +111,22 @@ mod tests {
         let mut all = Vec::new();
         for send in 0..9000_u64 {
             let at = t0 + Duration::from_millis(send * 33);
-            for packet in 0..10 {
-                let size = if packet == 9 { 700 } else { 1200 };
-                all.push(Departure { number: departures.next(), size, at });
-                departures.record(size, at);
+            for (packets, size) in [(9, 1200), (1, 700)] {
+                let first = departures.next();
+                let send = Send { first, count: packets as u16, size, at };
+                all.extend((first..first + packets).map(|number| Departure { number, send }));
+                departures.record(packets as usize, usize::from(size), at);
             }
         }
         assert_eq!(departures.sends.len(), MAX_SENDS);
         for departure in &all[all.len() - 2000..] {
             assert_eq!(departures.find(departure.number as u16), Some(*departure));
+        }
+        for departure in all[all.len() - 2000..].iter().rev() {
+            assert_eq!(departures.find(departure.number as u16), Some(*departure), "in any order");
+        }
+        for pair in all[all.len() - 2000..].windows(2) {
+            assert_eq!(pair[0].next(), Some(pair[1]).filter(|next| next.send == pair[0].send));
         }
         assert_eq!(departures.find(departures.next() as u16), None);
         assert_eq!(departures.find((departures.next() as u16).wrapping_sub(3000)), None, "too old");

@@ -13,7 +13,7 @@ use rtc_interceptor::convert_twcc;
 use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 
 use super::{
-    departures::Departures,
+    departures::{Departure, Departures},
     history::{Base, Heard, History},
     train::{Passage, Train},
 };
@@ -108,31 +108,34 @@ impl Estimator {
 
     pub(super) fn handle(&mut self, feedback: &TransportLayerCc, now: Instant) {
         let mut heard = Heard::new(now);
+        let (mut former, mut left): (Option<Departure>, f64) = (None, 0.0);
         let known = self.heard;
         // The last chunk has symbols to spare, and the stack takes them for losses of what is still on its way.
         let count = usize::from(feedback.packet_status_count);
         for acknowledgement in convert_twcc(feedback).into_iter().take(count) {
-            let Some(departure) = self.departures.find(acknowledgement.sequence_number) else { continue };
-            self.heard = self.heard.max(departure.number + 1);
-            if let Some(train) = &mut self.train {
-                train.hear(departure.number, acknowledgement.arrival, departure.size);
+            // A report names packets one after the other, and most left with the one before.
+            let next = former.and_then(Departure::next);
+            former = next.or_else(|| self.departures.find(acknowledgement.sequence_number));
+            let Some(Departure { number, send }) = former else { continue };
+            if next.is_none() {
+                left = self.since_epoch(send.at);
             }
-            if self.since.is_some_and(|since| departure.at < since) {
+            self.heard = self.heard.max(number + 1);
+            if let Some(train) = &mut self.train {
+                train.hear(number, acknowledgement.arrival, send.size());
+            }
+            if self.since.is_some_and(|since| send.at < since) {
                 continue;
             }
             match acknowledgement.arrival {
-                Some(arrival) => {
-                    let epoch = *self.epoch.get_or_insert(departure.at);
-                    let left = departure.at.saturating_duration_since(epoch).as_secs_f64()
-                        - epoch.saturating_duration_since(departure.at).as_secs_f64();
-                    let delay = arrival.as_secs_f64() - left;
-                    self.base.add(delay, now);
-                    heard.arrived(arrival, delay, departure.size);
-                }
+                Some(arrival) => heard.arrived(arrival, arrival.as_secs_f64() - left, send.size()),
                 // Reports overlap where something was missed.
-                None if !acknowledgement.arrived && departure.number >= known => heard.lost(),
+                None if !acknowledgement.arrived && number >= known => heard.lost(),
                 None => {}
             }
+        }
+        if let Some(delay) = heard.least_delay() {
+            self.base.add(delay, now);
         }
         self.history.add(heard);
         self.estimate.received = self.history.rate().or(self.estimate.received);
@@ -145,6 +148,12 @@ impl Estimator {
         self.estimate.swell = self.history.last_delay().map_or(Duration::ZERO, |delay| self.base.above(delay));
         self.estimate.backlog = self.backlog();
         self.estimate.reported = true;
+    }
+
+    /// Seconds, which may be negative.
+    fn since_epoch(&mut self, at: Instant) -> f64 {
+        let epoch = *self.epoch.get_or_insert(at);
+        at.saturating_duration_since(epoch).as_secs_f64() - epoch.saturating_duration_since(at).as_secs_f64()
     }
 
     fn backlog(&self) -> Duration {

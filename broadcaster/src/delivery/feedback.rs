@@ -36,15 +36,40 @@ const MAX_SENDERS: usize = 8;
 /// What could not be opened, of senders that are not known: each of them leaves a trace in the context.
 const MAX_STRANGERS: u32 = 64;
 
-pub(super) enum Feedback {
+pub(super) enum Feedback<'a> {
     KeyframeWanted,
-    /// These were missed. The SSRC says of which stream.
-    Missing {
-        ssrc: u32,
-        sequences: Vec<u16>,
-    },
-    Arrivals(TransportLayerCc),
-    Reception(ReceptionReport),
+    Missing(Missing<'a>),
+    Arrivals(&'a TransportLayerCc),
+    Reception(&'a [ReceptionReport]),
+    Nothing,
+}
+
+/// Packets that were missed.
+pub(super) struct Missing<'a> {
+    nack: &'a TransportLayerNack,
+    most: usize,
+}
+
+impl Missing<'_> {
+    /// The stream that they belong to.
+    pub(super) fn ssrc(&self) -> u32 {
+        self.nack.media_ssrc
+    }
+
+    pub(super) fn sequences(&self) -> impl Iterator<Item = u16> {
+        self.nack.nacks.iter().flat_map(|pair| pair.packet_list()).take(self.most)
+    }
+}
+
+/// What one datagram said.
+#[derive(Default)]
+pub(super) struct Said(Vec<Box<dyn packet::Packet>>);
+
+impl Said {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Feedback<'_>> {
+        let mut budget = Budget { missing: MAX_MISSING, reported: MAX_REPORTED };
+        self.0.iter().map(move |packet| understand(packet.as_ref(), &mut budget))
+    }
 }
 
 pub(super) struct Reader {
@@ -62,10 +87,10 @@ impl Reader {
         Self { context, senders: Vec::new(), strangers: 0, level: AT_ONCE, at: now, dropped: 0 }
     }
 
-    pub(super) fn read(&mut self, data: &[u8], now: Instant) -> Vec<Feedback> {
+    pub(super) fn read(&mut self, data: &[u8], now: Instant) -> Said {
         if data.len() > MAX_LENGTH || !self.is_affordable(1.0, now) || !self.is_welcome(data) {
             self.dropped += 1;
-            return Vec::new();
+            return Said::default();
         }
         let packets = match self.context.decrypt_rtcp(data) {
             Ok(opened) => {
@@ -75,14 +100,14 @@ impl Reader {
             Err(error) => Err(error),
         };
         match packets {
-            Ok(packets) => {
-                let mut budget = Budget { missing: MAX_MISSING, reported: MAX_REPORTED };
-                let affordable = packets.iter().take_while(|_| self.is_affordable(0.1, now));
-                affordable.flat_map(|packet| understand(packet.as_ref(), &mut budget)).collect()
+            Ok(mut packets) => {
+                let affordable = packets.iter().take_while(|_| self.is_affordable(0.1, now)).count();
+                packets.truncate(affordable);
+                Said(packets)
             }
             Err(error) => {
                 tracing::trace!(%error, "feedback not taken");
-                Vec::new()
+                Said::default()
             }
         }
     }
@@ -133,28 +158,27 @@ fn sender(data: &[u8]) -> Option<u32> {
     data.get(4..8)?.try_into().ok().map(u32::from_be_bytes)
 }
 
-fn understand(packet: &dyn packet::Packet, budget: &mut Budget) -> Vec<Feedback> {
+fn understand<'a>(packet: &'a dyn packet::Packet, budget: &mut Budget) -> Feedback<'a> {
     let packet = packet.as_any();
-    if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
-        vec![Feedback::KeyframeWanted]
-    } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
-        let missed = nack.nacks.iter().flat_map(|pair| pair.packet_list());
-        let sequences: Vec<u16> = missed.take(budget.missing).collect();
-        budget.missing -= sequences.len();
-        vec![Feedback::Missing { ssrc: nack.media_ssrc, sequences }]
-    } else if let Some(arrivals) = packet.downcast_ref::<TransportLayerCc>() {
+    if let Some(arrivals) = packet.downcast_ref::<TransportLayerCc>() {
         let reported = reported(arrivals);
         if reported > budget.reported {
-            return Vec::new();
+            return Feedback::Nothing;
         }
         budget.reported -= reported;
-        vec![Feedback::Arrivals(arrivals.clone())]
+        Feedback::Arrivals(arrivals)
+    } else if let Some(nack) = packet.downcast_ref::<TransportLayerNack>() {
+        let missing = Missing { nack, most: budget.missing };
+        budget.missing -= missing.sequences().count();
+        Feedback::Missing(missing)
+    } else if packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>() {
+        Feedback::KeyframeWanted
     } else if let Some(report) = packet.downcast_ref::<ReceiverReport>() {
-        report.reports.iter().cloned().map(Feedback::Reception).collect()
+        Feedback::Reception(&report.reports)
     } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
-        report.reports.iter().cloned().map(Feedback::Reception).collect()
+        Feedback::Reception(&report.reports)
     } else {
-        Vec::new()
+        Feedback::Nothing
     }
 }
 

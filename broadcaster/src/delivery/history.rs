@@ -53,6 +53,10 @@ impl Heard {
         self.arrived += 1;
     }
 
+    pub(super) fn least_delay(&self) -> Option<f64> {
+        (self.arrived > 0).then_some(self.least_delay)
+    }
+
     pub(super) fn lost(&mut self) {
         self.lost += 1;
     }

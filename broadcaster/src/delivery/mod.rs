@@ -14,49 +14,33 @@ mod packet;
 mod position;
 mod report;
 mod resend;
+mod sending;
 mod sent;
 #[cfg(test)]
 mod tests;
 mod train;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::BytesMut;
 use rtc_crypto::RTCCrypto;
-use rtc_rtcp::packet::Packet;
 use rtc_shared::error::Error;
 use rtc_srtp::context::Context;
 
 use crate::{
-    media::{Encoding, FrameNumber, Moment, NtpTime, Rings, VideoCodec},
+    media::{Encoding, FrameNumber, Rings, VideoCodec},
     srtp::{Keys, Sealer, StreamId},
 };
 pub(crate) use burst::Burst;
 pub(crate) use estimate::Estimate;
 use estimate::Estimator;
 use feedback::{Feedback, Reader};
-use ladder::{Ladder, Probe, Turn};
+use ladder::{Ladder, Turn};
 use pace::Pace;
-use packet::Header;
 pub(crate) use packet::{Extensions, id};
 use position::Position;
 use report::Reporter;
 use resend::Resend;
-use sent::{Origin, Sent};
-
-/// A probe's train shows nothing with fewer packets than this …
-const MIN_TRAIN: usize = 5;
-/// … and enough with so many.
-const MAX_TRAIN: usize = 40;
-
-/// How often a load's next piece leaves, at most.
-const LOAD_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Sound that is older than this is not worth hearing.
-const MAX_SOUND_LAG: Duration = Duration::from_millis(200);
-
-/// The sequence number of a retransmitted packet, in front of its payload (RFC 4588, section 4).
-const ORIGINAL_NUMBER: usize = 2;
+use sent::Sent;
 
 /// What offer and answer have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +71,24 @@ pub(crate) struct Terms {
     pub(crate) rungs: Vec<f64>,
     /// The quality that the viewer asked for.
     pub(crate) rung: Option<u8>,
+}
+
+/// Encodings that have to run for one viewer: what it sees, what it is to see, and what it hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched([Option<Encoding>; 3]);
+
+impl Watched {
+    pub(crate) fn only(encoding: Encoding) -> Self {
+        Self([Some(encoding), None, None])
+    }
+
+    pub(crate) fn contains(&self, encoding: Encoding) -> bool {
+        self.0.contains(&Some(encoding))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Encoding> {
+        self.0.into_iter().flatten()
+    }
 }
 
 /// What went out and came back.
@@ -194,8 +196,8 @@ impl Delivery {
     }
 
     /// The encodings that have to run for this viewer.
-    pub(crate) fn watches(&self) -> impl Iterator<Item = Encoding> {
-        self.position.watches().chain(self.audio.as_ref().map(|_| Encoding::Audio))
+    pub(crate) fn watches(&self) -> Watched {
+        Watched([self.position.plays(), self.position.awaits(), self.audio.as_ref().map(|_| Encoding::Audio)])
     }
 
     /// The encoding whose keyframe the viewer cannot go on without, once.
@@ -219,28 +221,33 @@ impl Delivery {
 
     /// Takes a sealed control packet from the viewer.
     pub(crate) fn handle_feedback(&mut self, data: &[u8], rings: &Rings, now: Instant) {
-        for feedback in self.feedback.read(data, now) {
+        for feedback in self.feedback.read(data, now).iter() {
             match feedback {
                 Feedback::KeyframeWanted => {
                     self.counters.keyframes_asked += 1;
                     self.wanted = self.position.awaits().or(self.position.plays()).or(self.wanted);
                 }
-                Feedback::Missing { ssrc, sequences } if ssrc == self.streams.video && self.repair.is_some() => {
+                // A viewer without a stream for repetitions asks in vain: a number that was sealed is not sealed again.
+                Feedback::Missing(missing) if missing.ssrc() == self.streams.video && self.repair.is_some() => {
                     let round_trip = self.estimate().round_trip;
-                    for number in sequences.into_iter().filter_map(|sequence| self.sent.number(sequence)) {
+                    for number in missing.sequences().filter_map(|sequence| self.sent.number(sequence)) {
                         self.resend.ask(number, round_trip, now);
                     }
                 }
-                Feedback::Missing { .. } => {}
+                Feedback::Missing(_) | Feedback::Nothing => {}
                 Feedback::Arrivals(arrivals) => {
                     if !self.estimator.estimate().reported && arrivals.base_sequence_number != 0 {
                         // It came to have its keys only after the first packets: without them it can decode nothing.
                         self.wanted = self.position.awaits().or(self.position.plays());
                     }
-                    self.estimator.handle(&arrivals, now);
+                    self.estimator.handle(arrivals, now);
                     self.judge(rings, now);
                 }
-                Feedback::Reception(report) => self.handle_reception(&report, rings, now),
+                Feedback::Reception(reports) => {
+                    for report in reports {
+                        self.handle_reception(report, rings, now);
+                    }
+                }
             }
         }
     }
@@ -293,264 +300,9 @@ impl Delivery {
         let has_packets = self.position.has_packets(rings);
         let paced = has_packets.then(|| self.pace.reopens());
         let reports = self.position.plays().map(|_| self.reporter.due());
+        let sound = self.audio.as_ref().filter(|_| rings.get(Encoding::Audio).latest().is_some());
+        let sound = sound.map(|audio| audio.reporter.due());
         let load = self.load.as_ref().map(|load| load.due);
-        [self.ladder.poll_timeout(), paced, reports, load].into_iter().flatten().min()
+        [self.ladder.poll_timeout(), paced, reports, sound, load].into_iter().flatten().min()
     }
-
-    /// Fills the burst with what leaves next, which may be nothing.
-    pub(crate) fn poll(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        burst.clear();
-        let paused = self.ladder.is_paused();
-        if !paused {
-            self.resend(rings, now, burst)?;
-        }
-        if burst.is_empty() && !paused {
-            self.send_video(rings, now, burst)?;
-        }
-        if burst.is_empty() {
-            self.send_audio(rings, now, burst)?;
-        }
-        if burst.is_empty() {
-            self.send_probe(rings, now, burst)?;
-        }
-        Ok(())
-    }
-
-    fn send_video(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        if let Some(encoding) = self.position.advance(rings, now) {
-            self.wanted = Some(encoding);
-        }
-        let mut sent_at = None;
-        while let Some(next) = self.position.next(rings) {
-            let payload = next.frame.payload(next.packet);
-            let first = next.packet == 0;
-            let header_len = self.format.extensions.header_len(first);
-            let length = header_len + payload.data.len() + self.sealer.tag_len();
-            // A frame's first packet opens a burst: what leaves together is of one picture.
-            if !burst.takes(length) || first && !burst.is_empty() || !self.pace.is_open(now) {
-                break;
-            }
-            let header = Header {
-                payload_type: self.format.payload_type,
-                marker: next.packet + 1 == next.frame.packets(),
-                padded: payload.padded,
-                timestamp: next.timestamp,
-                first: first.then_some(next.frame.captured.ntp),
-                transport_sequence: self.estimator.departures.next() as u16,
-                sent: Some(*sent_at.get_or_insert_with(|| ntp_at(next.frame.captured, now))),
-            };
-            let room = burst.room(length);
-            header.write(self.format.extensions, &mut room[..header_len]);
-            room[header_len..header_len + payload.data.len()].copy_from_slice(payload.data);
-            self.sealer.seal(self.video, room, header_len)?;
-            burst.commit(length);
-            self.sent.record(Origin {
-                encoding: next.encoding,
-                packet: next.first_packet.plus(next.packet as u64),
-                timestamp_offset: next.timestamp_offset,
-            });
-            self.pace.spend(length);
-            self.count(length, now);
-            self.reporter.packets += 1;
-            self.reporter.octets += payload.data.len() as u64;
-            self.position.sent(&next);
-        }
-        Ok(())
-    }
-
-    fn send_audio(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        let Some(audio) = &mut self.audio else { return Ok(()) };
-        let ring = rings.get(Encoding::Audio);
-        while audio.next < ring.next() {
-            let number = audio.next;
-            audio.next = number.next();
-            let fresh = |at: &Instant| now.saturating_duration_since(*at) <= MAX_SOUND_LAG;
-            let Some(kept) = ring.frame(number).filter(|kept| fresh(&kept.at)) else { continue };
-            let payload = kept.frame.payload(0).data;
-            // Sound is small and needs none of the picture's extensions.
-            let header_len = Extensions::default().header_len(false);
-            let end = header_len + payload.len();
-            let length = end + self.sealer.tag_len();
-            let header = Header {
-                payload_type: audio.payload_type,
-                marker: false,
-                padded: false,
-                timestamp: kept.frame.timestamp.wrapping_add(audio.timestamp_offset),
-                first: None,
-                transport_sequence: 0,
-                sent: None,
-            };
-            let room = burst.room(length);
-            header.write(Extensions::default(), &mut room[..header_len]);
-            room[header_len..end].copy_from_slice(payload);
-            self.sealer.seal(audio.stream, room, header_len)?;
-            burst.commit(length);
-            audio.reporter.packets += 1;
-            audio.reporter.octets += payload.len() as u64;
-            self.counters.packets += 1;
-            self.counters.bytes += length as u64;
-            break;
-        }
-        Ok(())
-    }
-
-    fn resend(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        while let Some(number) = self.resend.next(self.ladder.bitrate(), now) {
-            match self.repeat(number, rings, now, burst)? {
-                Repeated::Sent(length) => {
-                    self.counters.resent += 1;
-                    self.resend.done(Some(length), now);
-                }
-                Repeated::Gone => self.resend.done(None, now),
-                Repeated::NoRoom => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a packet once more, on the stream that is for it.
-    fn repeat(&mut self, number: u64, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<Repeated, Error> {
-        let (Some(stream), Some(payload_type)) = (self.repair, self.format.repair) else {
-            return Ok(Repeated::Gone);
-        };
-        let origin = self.sent.origin(number);
-        let Some((origin, (frame, index))) =
-            origin.and_then(|origin| Some((origin, rings.get(origin.encoding).packet(origin.packet)?)))
-        else {
-            return Ok(Repeated::Gone);
-        };
-        let payload = frame.payload(index);
-        let header_len = self.format.extensions.header_len(false);
-        let body = header_len + ORIGINAL_NUMBER;
-        let length = body + payload.data.len() + self.sealer.tag_len();
-        if !burst.takes(length) {
-            return Ok(Repeated::NoRoom);
-        }
-        let header = Header {
-            payload_type,
-            marker: index + 1 == frame.packets(),
-            padded: payload.padded,
-            timestamp: frame.timestamp.wrapping_add(origin.timestamp_offset),
-            first: None,
-            transport_sequence: self.estimator.departures.next() as u16,
-            sent: Some(ntp_at(frame.captured, now)),
-        };
-        let room = burst.room(length);
-        header.write(self.format.extensions, &mut room[..header_len]);
-        room[header_len..body].copy_from_slice(&(number as u16).to_be_bytes());
-        room[body..body + payload.data.len()].copy_from_slice(payload.data);
-        self.sealer.seal(stream, room, header_len)?;
-        burst.commit(length);
-        self.pace.spend(length);
-        self.count(length, now);
-        Ok(Repeated::Sent(length))
-    }
-
-    fn count(&mut self, length: usize, now: Instant) {
-        self.counters.packets += 1;
-        self.counters.bytes += length as u64;
-        if self.format.extensions.transport_cc {
-            self.estimator.departures.record(length, now);
-        }
-    }
-
-    /// Sends what went out before once more, to see whether the path takes it.
-    fn send_probe(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
-        match self.ladder.probe(now) {
-            None => self.load = None,
-            Some(Probe::Train(bytes)) => {
-                let first = self.estimator.departures.next();
-                self.fill(bytes, MIN_TRAIN, rings, now, burst)?;
-                if !burst.is_empty() {
-                    self.estimator.watch_train(first..self.estimator.departures.next());
-                    self.ladder.train_sent();
-                }
-            }
-            Some(Probe::Load(bitrate)) => {
-                let Load { due, owed } = self.load.get_or_insert(Load { due: now, owed: 0.0 });
-                if *due <= now {
-                    let passed = now.saturating_duration_since(*due) + LOAD_INTERVAL;
-                    *owed += bitrate / 8.0 * passed.min(2 * LOAD_INTERVAL).as_secs_f64();
-                    *due = now + LOAD_INTERVAL;
-                    let bytes = *owed as usize;
-                    self.fill(bytes, 0, rings, now, burst)?;
-                    let sent = burst.bytes().len() as f64;
-                    if let Some(load) = &mut self.load {
-                        load.owed -= sent;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills the burst with the largest of the last packets, over and over: so all are of one length. There are as many as
-    /// fit into the bytes, or a minimum.
-    fn fill(
-        &mut self,
-        bytes: usize,
-        packets: usize,
-        rings: &Rings,
-        now: Instant,
-        burst: &mut Burst,
-    ) -> Result<(), Error> {
-        let last = self.sent.next();
-        let length = |number: &u64| {
-            let origin = self.sent.origin(*number)?;
-            let (frame, index) = rings.get(origin.encoding).packet(origin.packet)?;
-            Some(frame.payload(index).data.len())
-        };
-        let largest = (last.saturating_sub(32)..last).filter(|number| length(number).is_some()).max_by_key(length);
-        let Some(number) = largest else { return Ok(()) };
-        // What it will be with one more.
-        let mut length = length(&number).unwrap_or_default();
-        while burst.segments() < MAX_TRAIN && (length <= bytes || burst.segments() < packets) {
-            let Repeated::Sent(sent) = self.repeat(number, rings, now, burst)? else { break };
-            length = burst.bytes().len() + sent;
-        }
-        Ok(())
-    }
-
-    /// A sealed report for the viewer, if one is due.
-    pub(crate) fn poll_report(&mut self, rings: &Rings, now: Instant) -> Result<Option<BytesMut>, Error> {
-        let cname = &self.streams.cname;
-        if self.reporter.due() <= now
-            && let Some(encoding) = self.position.plays()
-            && let Some((captured, timestamp)) = self.position.instant(rings)
-        {
-            let rate = encoding.clock_rate();
-            let report = self.reporter.report(self.streams.video, cname, captured, timestamp, rate, now);
-            return self.seal_report(&report).map(Some);
-        }
-        if let Some(audio) = &mut self.audio
-            && audio.reporter.due() <= now
-            && let Some(kept) = rings.get(Encoding::Audio).latest()
-        {
-            let timestamp = kept.frame.timestamp.wrapping_add(audio.timestamp_offset);
-            let rate = Encoding::Audio.clock_rate();
-            let report = audio.reporter.report(self.streams.audio, cname, kept.frame.captured, timestamp, rate, now);
-            return self.seal_report(&report).map(Some);
-        }
-        Ok(None)
-    }
-
-    fn seal_report(&mut self, report: &[Box<dyn Packet>]) -> Result<BytesMut, Error> {
-        let mut compound = BytesMut::new();
-        for packet in report {
-            compound.extend_from_slice(&packet.marshal()?);
-        }
-        self.reports.encrypt_rtcp(&compound)
-    }
-}
-
-enum Repeated {
-    Sent(usize),
-    /// It is in no ring any more.
-    Gone,
-    NoRoom,
-}
-
-/// The wall clock now, by that of the capture.
-fn ntp_at(captured: Moment, now: Instant) -> NtpTime {
-    captured.ntp.after(now.saturating_duration_since(captured.instant))
 }

@@ -1,8 +1,11 @@
 //! Where a viewer stands in the rings: what it gets now, and what it waits for. Changes only at keyframes.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-use crate::media::{Encoding, Frame, FrameNumber, Moment, Rings};
+use crate::media::{Encoding, Frame, FrameNumber, Moment, PacketNumber, Rings};
 
 /// A keyframe this old brings little along.
 const NEW: Duration = Duration::from_millis(100);
@@ -35,12 +38,14 @@ struct Awaited {
     from: FrameNumber,
 }
 
-/// The packets that are next.
+/// What is left of the picture that is next.
 pub(super) struct Next<'a> {
     pub(super) encoding: Encoding,
     pub(super) frame: &'a Frame,
-    pub(super) first_packet: crate::media::PacketNumber,
-    pub(super) packet: usize,
+    /// The ring's number of the picture's first packet.
+    pub(super) first_packet: PacketNumber,
+    /// Those that have not been sent.
+    pub(super) packets: Range<usize>,
     pub(super) timestamp: u32,
     pub(super) timestamp_offset: u32,
 }
@@ -81,12 +86,6 @@ impl Position {
             let from = rings.get(encoding).next();
             self.awaited.get_or_insert(Awaited { encoding, from });
         }
-    }
-
-    /// Which encodings have to run for this viewer.
-    pub(super) fn watches(&self) -> impl Iterator<Item = Encoding> {
-        let (playing, awaited) = (self.playing, self.awaited);
-        playing.map(|cursor| cursor.encoding).into_iter().chain(awaited.map(|awaited| awaited.encoding))
     }
 
     /// The encoding whose keyframe is waited for.
@@ -148,7 +147,7 @@ impl Position {
             encoding,
             frame: &kept.frame,
             first_packet: kept.first_packet,
-            packet,
+            packets: packet..kept.frame.packets(),
             timestamp,
             timestamp_offset: self.timestamp_offset,
         })
@@ -163,12 +162,12 @@ impl Position {
         }
     }
 
-    /// The packet that was next is sent.
-    pub(super) fn sent(&mut self, next: &Next<'_>) {
-        let Some(cursor) = &mut self.playing else { return };
-        self.last_timestamp = Some(next.timestamp);
-        cursor.packet += 1;
-        if cursor.packet >= next.frame.packets() {
+    /// So many packets of the picture that was next are sent, and bear this timestamp.
+    pub(super) fn sent(&mut self, frame: &Frame, timestamp: u32, packets: usize) {
+        let Some(cursor) = self.playing.as_mut().filter(|_| packets > 0) else { return };
+        self.last_timestamp = Some(timestamp);
+        cursor.packet += packets;
+        if cursor.packet >= frame.packets() {
             (cursor.frame, cursor.packet) = (cursor.frame.next(), 0);
         }
     }
@@ -223,7 +222,7 @@ mod tests {
             while sent.len() < packets {
                 let Some(next) = self.position.next(&self.rings) else { break };
                 sent.push((next.encoding, next.frame.keyframe, next.timestamp));
-                self.position.sent(&next);
+                self.position.sent(next.frame, next.timestamp, 1);
                 self.position.advance(&self.rings, self.now);
             }
             sent
@@ -266,13 +265,13 @@ mod tests {
         stage.send(9);
         stage.now += Duration::from_secs(1);
         assert!(stage.play(LOWER));
-        assert_eq!(stage.position.watches().collect::<Vec<_>>(), [BEST, LOWER], "both have to run");
+        assert_eq!((stage.position.plays(), stage.position.awaits()), (Some(BEST), Some(LOWER)));
         stage.capture(&[]);
         assert_eq!(kinds(&stage.send(1)), [(BEST, false)]);
         stage.capture(&[LOWER]);
         let rest = stage.send(99);
         assert_eq!(kinds(&rest), [vec![(BEST, false); 2], vec![(LOWER, true); 3]].concat(), "a picture is sent whole");
-        assert_eq!(stage.position.watches().collect::<Vec<_>>(), [LOWER]);
+        assert_eq!((stage.position.plays(), stage.position.awaits()), (Some(LOWER), None));
     }
 
     #[test]

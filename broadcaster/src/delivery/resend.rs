@@ -44,8 +44,15 @@ impl Resend {
         }
     }
 
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The next packet to send again, while the budget lasts. `bitrate` is that of the picture.
     pub(super) fn next(&mut self, bitrate: f64, now: Instant) -> Option<u64> {
+        if !self.is_waiting() {
+            return None;
+        }
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
         let rate = (bitrate * SHARE).max(MIN_RATE) / 8.0;

@@ -37,22 +37,22 @@ impl Sent {
         Self { spans: VecDeque::new(), next: u64::from(first_sequence) }
     }
 
-    /// The next packet on the wire comes from there.
-    pub(super) fn record(&mut self, origin: Origin) {
+    /// The next packets on the wire come from there and from behind it.
+    pub(super) fn record(&mut self, origin: Origin, packets: u64) {
         let Origin { encoding, packet, timestamp_offset } = origin;
         let number = self.next;
-        self.next += 1;
+        self.next += packets;
         if let Some(span) = self.spans.back_mut()
             && (span.encoding, span.timestamp_offset) == (encoding, timestamp_offset)
             && packet == span.packet.plus(span.count)
         {
-            span.count += 1;
+            span.count += packets;
             return;
         }
         if self.spans.len() == MAX_SPANS {
             self.spans.pop_front();
         }
-        self.spans.push_back(Span { first: number, count: 1, encoding, packet, timestamp_offset });
+        self.spans.push_back(Span { first: number, count: packets, encoding, packet, timestamp_offset });
     }
 
     /// The endless number of the packet that last bore this sequence number.
@@ -96,7 +96,7 @@ mod tests {
         for (rung, packets) in plan {
             for packet in packets {
                 expected.push((sent.next() as u16, origin(rung, packet)));
-                sent.record(origin(rung, packet));
+                sent.record(origin(rung, packet), 1);
             }
         }
         for (sequence, origin) in expected {
@@ -111,7 +111,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut sent = Sent::new(0);
         for packet in 0..10_000 {
-            sent.record(origin(packet as u8 % 2, packet));
+            sent.record(origin(packet as u8 % 2, packet), 1);
         }
         assert_eq!(sent.spans.len(), MAX_SPANS);
     }

@@ -1,10 +1,11 @@
 //! What must hold of every packet that leaves, whatever happens: checked by a receiver that has nothing of ours but the keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use rtc_rtcp::{
+    packet::Packet,
     payload_feedbacks::picture_loss_indication::PictureLossIndication,
     transport_feedbacks::{
         transport_layer_cc::{
@@ -17,7 +18,7 @@ use rtc_shared::marshal::Unmarshal;
 use rtc_srtp::protection_profile::ProtectionProfile;
 
 use super::*;
-use crate::media::{AccessUnit, PacketSize};
+use crate::media::{AccessUnit, Moment, NtpTime, PacketSize};
 
 const VIDEO: u32 = 0x1111_1111;
 const REPAIR: u32 = 0x2222_2222;

@@ -12,10 +12,15 @@ use std::{
 };
 
 use protocol::{CameraInfo, PeerId, SessionId, ToRobot, ToServer};
+use slotmap::SlotMap;
 
-use super::{allowance::Allowance, camera::Camera, routes::Routes};
+use super::{
+    allowance::Allowance,
+    camera::Camera,
+    routes::{Found, Routes},
+};
 use crate::{
-    delivery::Burst,
+    delivery::{Burst, Watched},
     media::{Encoding, Frame},
     session::{Addresses, Session, SessionEnd, SessionEvent},
     transport::{Datagram, Identity, Local, Path, Ufrag},
@@ -63,23 +68,18 @@ pub(super) enum Output {
     Released(SessionId, PeerId),
 }
 
-/// A session, for as long as it lives. No two ever have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(u64);
-
-impl Key {
-    #[cfg(test)]
-    pub(super) fn new(number: u64) -> Self {
-        Self(number)
-    }
+slotmap::new_key_type! {
+    /// A session, for as long as it lives. No two ever have the same.
+    pub(super) struct Key;
 }
 
 struct Seat {
-    session: Session,
+    /// What is asked of every seat for every picture stands beside each other; the rest is elsewhere.
+    session: Box<Session>,
     camera: usize,
     deadline: Option<Instant>,
     /// What it was last seen to watch.
-    watched: Vec<Encoding>,
+    watched: Watched,
     /// It is in the queue of those that may have media to send.
     queued: bool,
     allowance: Allowance,
@@ -91,8 +91,7 @@ pub(super) struct Audience {
     cameras: Vec<Camera>,
     max_viewers: usize,
     addresses: Addresses,
-    seats: BTreeMap<Key, Seat>,
-    next_key: u64,
+    seats: SlotMap<Key, Seat>,
     sessions: BTreeMap<SessionId, Key>,
     viewers: BTreeMap<PeerId, Key>,
     deadlines: BTreeSet<(Instant, Key)>,
@@ -113,8 +112,7 @@ impl Audience {
             cameras: cameras.into_iter().map(|(info, encodings)| Camera::new(info, &encodings)).collect(),
             max_viewers,
             addresses: Addresses::default(),
-            seats: BTreeMap::new(),
-            next_key: 0,
+            seats: SlotMap::with_key(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -178,12 +176,11 @@ impl Audience {
     }
 
     fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
-        let mut keys = self.routes.find(&datagram.data, datagram.from);
-        let Some(first) = keys.next() else { return };
+        let Found { first: Some(first), others } = self.routes.find(&datagram.data, datagram.from) else { return };
         let Datagram { data, from, to } = &datagram;
         let (from, to) = (*from, *to);
         // Some may be meant for one of several: whose it is shows the password or the key.
-        for key in keys {
+        for key in others {
             let copy = Datagram { data: data.clone(), from, to };
             self.deliver(key, copy, now);
         }
@@ -192,7 +189,7 @@ impl Audience {
 
     fn deliver(&mut self, key: Key, datagram: Datagram, now: Instant) {
         // Even to find out that a datagram is of no use costs more than to send one.
-        if self.seats.get_mut(&key).is_some_and(|seat| seat.allowance.take(now)) {
+        if self.seats.get_mut(key).is_some_and(|seat| seat.allowance.take(now)) {
             self.with(key, now, |session, context| {
                 session.handle_datagram(datagram, context.addresses, &context.camera.rings, now);
             });
@@ -209,7 +206,7 @@ impl Audience {
     fn handle_frame(&mut self, camera: usize, encoding: Encoding, frame: Arc<Frame>, now: Instant) {
         let Self { cameras, seats, queue, .. } = self;
         for key in cameras[camera].push(encoding, frame, now) {
-            if let Some(seat) = seats.get_mut(&key).filter(|seat| !seat.queued) {
+            if let Some(seat) = seats.get_mut(key).filter(|seat| !seat.queued) {
                 seat.queued = true;
                 queue.push_back(key);
             }
@@ -219,18 +216,23 @@ impl Audience {
     /// Fills the burst with what media leaves next, and says which way. None: nothing is left to send now.
     pub(super) fn poll_media(&mut self, now: Instant, burst: &mut Burst) -> Option<Path> {
         while let Some(key) = self.queue.front().copied() {
-            if let Some(seat) = self.seats.get_mut(&key) {
-                if let Some(path) = seat.session.poll_media(&self.cameras[seat.camera].rings, now, burst) {
-                    return Some(path);
-                }
+            let Some(seat) = self.seats.get_mut(key) else {
+                self.queue.pop_front();
+                continue;
+            };
+            let rings = &self.cameras[seat.camera].rings;
+            let path = seat.session.poll_media(rings, now, burst);
+            if path.is_none() || !seat.session.has_more_media(rings, now) {
                 seat.queued = false;
+                self.queue.pop_front();
+                if seat.session.is_over() {
+                    self.settle(key, now);
+                } else {
+                    self.note(key);
+                }
             }
-            self.queue.pop_front();
-            let over = self.seats.get(&key).is_some_and(|seat| seat.session.is_over());
-            if over {
-                self.settle(key, now);
-            } else {
-                self.note(key);
+            if path.is_some() {
+                return path;
             }
         }
         None
@@ -241,7 +243,7 @@ impl Audience {
         // Each once: a session that is due again at once waits for the next turn, and the others do not wait for it.
         for (at, key) in due {
             self.deadlines.remove(&(at, key));
-            if let Some(seat) = self.seats.get_mut(&key) {
+            if let Some(seat) = self.seats.get_mut(key) {
                 seat.deadline = None;
             }
             self.with(key, now, |session, context| {
@@ -264,7 +266,7 @@ impl Audience {
     }
 
     fn everybody(&self) -> Vec<Key> {
-        self.seats.keys().copied().collect()
+        self.seats.keys().collect()
     }
 
     fn with_viewer(&mut self, viewer: &PeerId, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
@@ -274,7 +276,7 @@ impl Audience {
     }
 
     fn with(&mut self, key: Key, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
-        if let Some(seat) = self.seats.get_mut(&key) {
+        if let Some(seat) = self.seats.get_mut(key) {
             let context = Context { camera: &self.cameras[seat.camera], addresses: &self.addresses };
             act(&mut seat.session, context);
             self.settle(key, now);
@@ -283,7 +285,7 @@ impl Audience {
 
     /// Carries a session's wishes on after it was touched.
     fn settle(&mut self, key: Key, now: Instant) {
-        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else { return };
         let rings = &self.cameras[seat.camera].rings;
         while let Some(datagram) = seat.session.poll_transmit(rings, now) {
             self.routes.ask(datagram.to, key);
@@ -321,7 +323,7 @@ impl Audience {
         if let Some(end) = over {
             return self.release(key, &end);
         }
-        if seat.session.is_live() && !seat.queued {
+        if !seat.queued && seat.session.has_more_media(rings, now) {
             seat.queued = true;
             self.queue.push_back(key);
         }
@@ -330,13 +332,13 @@ impl Audience {
 
     /// Notes what has become of a session's place in the rings, and when it wants to be woken.
     fn note(&mut self, key: Key) {
-        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Some(seat) = self.seats.get_mut(key) else { return };
         let camera = &mut self.cameras[seat.camera];
-        if !seat.session.watches().eq(seat.watched.iter().copied()) {
-            let watches: Vec<Encoding> = seat.session.watches().collect();
-            let began = watches.iter().filter(|encoding| camera.watch(**encoding, key)).count();
-            let left = seat.watched.iter().filter(|encoding| !watches.contains(encoding));
-            let ended = left.filter(|encoding| camera.unwatch(**encoding, key)).count();
+        let watches = seat.session.watches();
+        if watches != seat.watched {
+            let began = watches.iter().filter(|encoding| camera.watch(*encoding, key)).count();
+            let left = seat.watched.iter().filter(|encoding| !watches.contains(*encoding));
+            let ended = left.filter(|encoding| camera.unwatch(*encoding, key)).count();
             if began + ended > 0 {
                 self.outputs.push_back(Output::Watch(seat.camera, camera.watched()));
             }
@@ -356,7 +358,7 @@ impl Audience {
     }
 
     fn release(&mut self, key: Key, end: &SessionEnd) {
-        let Some(Seat { session, camera, deadline, watched, .. }) = self.seats.remove(&key) else { return };
+        let Some(Seat { session, camera, deadline, watched, .. }) = self.seats.remove(key) else { return };
         // The viewer may already be in another session: then it is that one's.
         if self.viewers.get(session.viewer()) == Some(&key) {
             self.viewers.remove(session.viewer());
@@ -370,7 +372,7 @@ impl Audience {
         self.routes.remove(key);
         forget(&mut self.names, key);
         let camera_state = &mut self.cameras[camera];
-        if watched.iter().filter(|encoding| camera_state.unwatch(**encoding, key)).count() > 0 {
+        if watched.iter().filter(|encoding| camera_state.unwatch(*encoding, key)).count() > 0 {
             self.outputs.push_back(Output::Watch(camera, camera_state.watched()));
         }
         let (viewer, sent) = (session.viewer(), session.counters());

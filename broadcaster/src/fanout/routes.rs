@@ -82,22 +82,38 @@ impl Routes {
         }
     }
 
-    /// Who may have use for a datagram.
-    pub(super) fn find(&self, data: &[u8], from: SocketAddr) -> impl Iterator<Item = Key> + use<> {
-        let keys = match kind(data) {
+    /// Who may have use for a datagram, the likeliest first.
+    pub(super) fn find(&self, data: &[u8], from: SocketAddr) -> Found {
+        match kind(data) {
             Kind::Check(name) => {
-                Ufrag::from_username(name).and_then(|name| self.names.get(&name)).copied().into_iter().collect()
+                let named = Ufrag::from_username(name).and_then(|name| self.names.get(&name));
+                Found { first: named.copied(), others: Vec::new() }
             }
-            Kind::Answer => self.asked.get(&from).cloned().unwrap_or_default(),
-            Kind::Other => self.proven.get(&from).cloned().unwrap_or_default(),
-            Kind::Nothing => Vec::new(),
-        };
-        keys.into_iter()
+            Kind::Answer => Found::among(self.asked.get(&from)),
+            Kind::Other => Found::among(self.proven.get(&from)),
+            Kind::Nothing => Found::default(),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.proven.is_empty() && self.asked.is_empty() && self.traces.is_empty()
+    }
+}
+
+/// Sessions that a datagram may be for: nearly always one.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) first: Option<Key>,
+    pub(super) others: Vec<Key>,
+}
+
+impl Found {
+    fn among(sessions: Option<&Vec<Key>>) -> Self {
+        match sessions.and_then(|sessions| sessions.split_first()) {
+            Some((first, others)) => Self { first: Some(*first), others: others.to_vec() },
+            None => Self::default(),
+        }
     }
 }
 
@@ -166,17 +182,22 @@ mod tests {
         Ufrag::from_username(&format!("{text}:")).expect("a name")
     }
 
+    fn key(number: u64) -> Key {
+        slotmap::KeyData::from_ffi(number).into()
+    }
+
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, 1], port))
     }
 
     fn found(routes: &Routes, data: &[u8], from: SocketAddr) -> Vec<Key> {
-        routes.find(data, from).collect()
+        let Found { first, others } = routes.find(data, from);
+        first.into_iter().chain(others).collect()
     }
 
     #[test]
     fn checks_go_by_name_answers_to_who_asked_and_the_rest_to_who_is_there() {
-        let (a, b) = (Key::new(1), Key::new(2));
+        let (a, b) = (key(1), key(2));
         let mut routes = Routes::default();
         routes.add_name(name("ours"), a);
         routes.add_name(name("other"), b);
@@ -202,10 +223,10 @@ mod tests {
     fn a_session_holds_a_bounded_number_of_addresses_and_an_address_of_sessions() {
         let mut routes = Routes::default();
         for port in 0..1000 {
-            routes.ask(address(port), Key::new(1));
-            routes.ask(address(7), Key::new(u64::from(port)));
+            routes.ask(address(port), key(1));
+            routes.ask(address(7), key(u64::from(port)));
         }
-        assert_eq!(routes.asked.values().filter(|askers| askers.contains(&Key::new(1))).count(), MAX_ASKED);
+        assert_eq!(routes.asked.values().filter(|askers| askers.contains(&key(1))).count(), MAX_ASKED);
         assert_eq!(routes.asked[&address(7)].len(), MAX_SHARERS);
     }
 

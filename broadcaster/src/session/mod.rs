@@ -19,7 +19,7 @@ use std::{
 use protocol::{Candidate, Description, DescriptionKind, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
-    delivery::{Burst, Counters, Delivery, Format, Terms},
+    delivery::{Burst, Counters, Delivery, Format, Terms, Watched},
     media::{Encoding, Rings, VideoCodec},
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
@@ -172,13 +172,12 @@ impl Session {
     }
 
     /// The encodings that have to run for this viewer.
-    pub(crate) fn watches(&self) -> impl Iterator<Item = Encoding> {
-        let (expected, delivery) = match self.phase {
-            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => (Some(self.expects()), None),
-            Phase::Live => (None, self.delivery.as_ref()),
-            Phase::Ended => (None, None),
-        };
-        delivery.into_iter().flat_map(Delivery::watches).chain(expected)
+    pub(crate) fn watches(&self) -> Watched {
+        match self.phase {
+            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => Watched::only(self.expects()),
+            Phase::Live => self.delivery.as_ref().map(Delivery::watches).unwrap_or_default(),
+            Phase::Ended => Watched::default(),
+        }
     }
 
     /// What the viewer will watch once it is connected, as far as is known: an encoder takes as long to begin as a viewer
@@ -300,6 +299,11 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// Whether there may be more media to send at this instant.
+    pub(crate) fn has_more_media(&self, rings: &Rings, now: Instant) -> bool {
+        self.is_live() && self.delivery.as_ref().is_some_and(|delivery| delivery.has_more(rings, now))
     }
 
     pub(crate) fn poll_transmit(&mut self, rings: &Rings, now: Instant) -> Option<Datagram> {

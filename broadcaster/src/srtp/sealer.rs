@@ -125,13 +125,11 @@ impl Sealer {
 
 /// RFC 7714, section 8.1: two zeros, SSRC, rollover counter and sequence number, mixed with the salt.
 fn nonce(salt: &[u8; NONCE], ssrc: u32, index: u64) -> [u8; NONCE] {
-    let mut nonce = *salt;
-    let ssrc = ssrc.to_be_bytes();
-    let index = index.to_be_bytes();
-    for (byte, with) in nonce[2..].iter_mut().zip(ssrc.iter().chain(&index[2..])) {
-        *byte ^= with;
-    }
-    nonce
+    let counter = u128::from(ssrc) << 48 | u128::from(index);
+    let mut wide = [0; 16];
+    wide[4..].copy_from_slice(salt);
+    let wide = (u128::from_be_bytes(wide) ^ counter).to_be_bytes();
+    wide[4..].try_into().expect("what is left of 16 bytes")
 }
 
 #[cfg(test)]

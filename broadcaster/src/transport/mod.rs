@@ -49,6 +49,9 @@ const KEEPALIVE: Duration = Duration::from_secs(2);
 /// A relay is the last resort; a direct way that exists has answered by then.
 const RELAY_AFTER: Duration = Duration::from_millis(500);
 
+/// How often the agent of a path that works is woken, which has little to do then. The stack's own rhythm is 200 ms.
+const CALM_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Checks that come before the viewer's answer does: a few per pair of addresses.
 const MAX_EARLY: usize = 16;
 
@@ -107,7 +110,17 @@ pub(crate) struct Transport {
     hastes: u32,
     /// How far the agent's clock is ahead of ours.
     ahead: Duration,
+    /// When the agent was last woken, if it has found a path and looks for no other.
+    calm: Option<Instant>,
+    due: Due,
     events: VecDeque<TransportEvent>,
+}
+
+/// When something is due. To find out is dear, and it is asked for every picture.
+#[derive(Clone, Copy)]
+enum Due {
+    Unknown,
+    Known(Option<Instant>),
 }
 
 impl Transport {
@@ -143,6 +156,8 @@ impl Transport {
             consent: Consent::default(),
             hastes: 0,
             ahead: Duration::ZERO,
+            calm: None,
+            due: Due::Unknown,
             events: VecDeque::new(),
         };
         for local in local {
@@ -158,6 +173,7 @@ impl Transport {
     pub(crate) fn add_local(&mut self, local: Local) -> Result<(), Error> {
         if !self.local.contains(&local) {
             self.local.push(local);
+            self.due = Due::Unknown;
             self.ice.add_local_candidate(local.candidate()?)?;
         }
         Ok(())
@@ -194,6 +210,7 @@ impl Transport {
         now: Instant,
     ) -> Result<(), Error> {
         self.ice.apply_restart(now + self.ahead, false)?;
+        self.calm = None;
         self.guard.agree(password.clone(), self.path.map(|path| path.remote));
         self.local.clear();
         self.remotes.restart();
@@ -248,6 +265,7 @@ impl Transport {
             _ if !self.guard.admit_other(datagram.from) => None,
             20..=63 => {
                 let Datagram { data, from, to } = datagram;
+                self.due = Due::Unknown;
                 self.dtls.handle(data, Path { local: to, remote: from }, now);
                 self.run_dtls();
                 None
@@ -258,6 +276,7 @@ impl Transport {
     }
 
     fn handle_stun(&mut self, datagram: Datagram, now: Instant) {
+        self.due = Due::Unknown;
         self.consent.received(&datagram.data, now);
         if self.agreed {
             self.feed_ice(datagram, now);
@@ -292,6 +311,7 @@ impl Transport {
     }
 
     fn tick_ice(&mut self, now: Instant) {
+        self.calm = self.calm.map(|_| now);
         if let Err(error) = self.ice.handle_timeout(now + self.ahead) {
             tracing::debug!(%error, "ICE timer");
         }
@@ -299,11 +319,15 @@ impl Transport {
 
     /// When the agent wants to be woken, on our clock.
     fn ice_timeout(&mut self) -> Option<Instant> {
-        self.ice.poll_timeout().map(|at| at.checked_sub(self.ahead).unwrap_or(at))
+        let at = self.ice.poll_timeout()?;
+        let at = at.checked_sub(self.ahead).unwrap_or(at);
+        // What is overdue at once is a check that was asked for.
+        Some(self.calm.filter(|ticked| at > *ticked).map_or(at, |ticked| at.max(ticked + CALM_INTERVAL)))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the stack's enums are open; what is not named changes nothing")]
     fn run_ice(&mut self, now: Instant) {
+        self.due = Due::Unknown;
         // Checks that were asked for are due at once.
         if self.ice_timeout().is_some_and(|at| at <= now) {
             self.tick_ice(now);
@@ -313,6 +337,7 @@ impl Transport {
                 Event::SelectedCandidatePairChange(local, remote) => {
                     let path = Path { local: local.base_addr(), remote: remote.addr() };
                     self.consent.begin(now);
+                    self.calm = Some(now);
                     if self.path.replace(path) != Some(path) {
                         self.events.push_back(TransportEvent::Path(path));
                     }
@@ -320,7 +345,11 @@ impl Transport {
                     self.run_dtls();
                 }
                 Event::ConnectionStateChange(ConnectionState::Disconnected) => {
+                    self.calm = None;
                     self.events.push_back(TransportEvent::Disconnected);
+                }
+                Event::ConnectionStateChange(ConnectionState::Connected) => {
+                    self.calm = self.path.map(|_| now);
                 }
                 Event::ConnectionStateChange(ConnectionState::Failed) => {
                     self.path = None;
@@ -349,7 +378,12 @@ impl Transport {
     }
 
     pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
-        [self.ice_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min()
+        if let Due::Known(at) = self.due {
+            return at;
+        }
+        let due = [self.ice_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min();
+        self.due = Due::Known(due);
+        due
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<TransportEvent> {
@@ -358,10 +392,12 @@ impl Transport {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
         if let Some(TaggedBytesMut { transport, message, .. }) = self.ice.poll_write() {
+            self.due = Due::Unknown;
             self.consent.sent(&message);
             return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
         }
         let (data, answers) = self.dtls.poll_transmit()?;
+        self.due = Due::Unknown;
         // A handshake need not wait until ICE has chosen: its sender has shown that this way works.
         let Path { local, remote } = self.path.or(answers)?;
         Some(Datagram { data, from: local, to: remote })
@@ -369,6 +405,7 @@ impl Transport {
 
     /// Says goodbye; what is left to transmit carries it.
     pub(crate) fn close(&mut self, now: Instant) {
+        self.due = Due::Unknown;
         self.dtls.close(now);
     }
 }

@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use protocol::{CameraId, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToServer, Wishes};
 
-use super::{Allowance, Audience, Key, Output, Seat};
-use crate::session::{Invitation, Session, SessionEnd};
+use super::{Allowance, Audience, Output, Seat};
+use crate::{
+    delivery::Watched,
+    session::{Invitation, Session, SessionEnd},
+};
 
 impl Audience {
     pub(super) fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, now: Instant) {
@@ -71,20 +74,17 @@ impl Audience {
         match Session::offer(invitation, &self.identity, &camera.rings, now) {
             Ok(session) => {
                 tracing::info!(%viewer, session = %id, camera = %camera.id, "viewer joins");
-                let key = Key(self.next_key);
-                self.next_key += 1;
+                let key = self.seats.insert(Seat {
+                    session: Box::new(session),
+                    camera: place,
+                    deadline: None,
+                    watched: Watched::default(),
+                    queued: false,
+                    allowance: Allowance::new(now),
+                });
                 self.outputs.push_back(Output::Seated(id.clone(), viewer.clone()));
                 self.viewers.insert(viewer, key);
                 self.sessions.insert(id, key);
-                let seat = Seat {
-                    session,
-                    camera: place,
-                    deadline: None,
-                    watched: Vec::new(),
-                    queued: false,
-                    allowance: Allowance::new(now),
-                };
-                self.seats.insert(key, seat);
                 self.settle(key, now);
             }
             Err(error) => {
@@ -110,7 +110,7 @@ impl Audience {
             self.with_viewer(viewer, now, |session, _| session.end(SessionEnd::Replaced, now));
         }
         tracing::info!(%viewer, session = %id, "viewer is back; its picture never stopped");
-        if let Some(seat) = self.seats.get(&key) {
+        if let Some(seat) = self.seats.get(key) {
             self.viewers.remove(seat.session.viewer());
         }
         self.viewers.insert(viewer.clone(), key);

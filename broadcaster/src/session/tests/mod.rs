@@ -44,7 +44,7 @@ fn a_viewer_connects_and_gets_pictures_from_the_first_keyframe_on() {
 #[test]
 fn a_fresh_keyframe_is_replayed_with_what_came_after_it() {
     let mut stage = Stage::new();
-    assert!(stage.session.watches().eq([video(0)]), "the encoder begins while the viewer connects");
+    assert!(stage.session.watches().iter().eq([video(0)]), "the encoder begins while the viewer connects");
     assert_eq!(stage.session.take_wanted(), Some(video(0)));
     stage.capture(video(0), 2000, true);
     stage.now += Duration::from_millis(33);
