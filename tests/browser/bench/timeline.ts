@@ -2,6 +2,11 @@ import type { Page } from "@playwright/test";
 
 /** One join, in milliseconds since the click; what has not come yet is absent. */
 export interface Timeline {
+  /** The last byte of the document. */
+  loaded?: number;
+  /** The page's script has begun to open a socket to the server. */
+  linking?: number;
+  linked?: number;
   /** The page's script asks the server to watch. */
   asked?: number;
   offered?: number;
@@ -62,6 +67,13 @@ function recordTimeline(): void {
   };
 
   window.WebSocket = class extends WebSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      mark("linking");
+      super(url, protocols);
+      this.addEventListener("open", () => mark("linked"));
+      const [navigation] = performance.getEntriesByType("navigation");
+      if (navigation instanceof PerformanceNavigationTiming) mark("loaded", navigation.responseEnd);
+    }
     override send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBuffer>): void {
       if (typeof data === "string" && data.includes('"watcher"')) mark("asked");
       super.send(data);
@@ -86,11 +98,14 @@ function recordTimeline(): void {
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
       super(configuration);
-      mark("offered");
       window.peer = this;
       this.addEventListener("connectionstatechange", () => this.connectionState === "connected" && mark("connected"));
       untilDecoded(this);
       void untilCounted(this);
+    }
+    override async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+      mark("offered");
+      await super.setRemoteDescription(description);
     }
     override async setLocalDescription(description?: RTCLocalSessionDescriptionInit): Promise<void> {
       await super.setLocalDescription(description);
