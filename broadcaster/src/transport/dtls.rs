@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::BytesMut;
@@ -35,6 +35,10 @@ const MAX_LENGTH: usize = 1500;
 
 const HANDSHAKE: u8 = 22;
 
+/// What is not answered is said again, at first so soon and then less and less often.
+const FIRST_REPEAT: Duration = Duration::from_millis(200);
+const MAX_REPEAT: Duration = Duration::from_secs(2);
+
 /// Best first: AES-GCM is several times as fast to seal with.
 const PROFILES: [(SrtpProtectionProfile, ProtectionProfile); 4] = [
     (SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, ProtectionProfile::AeadAes128Gcm),
@@ -58,6 +62,13 @@ pub(super) struct Dtls {
     complete: bool,
     /// The way that the last datagram came.
     answers: Option<Path>,
+    outgoing: VecDeque<BytesMut>,
+    /// What was said last, when to repeat it, and how long to wait then.
+    ///
+    /// The stack's own timer stops for good when it hears something that it has heard before: two lost datagrams, and the
+    /// two ends would wait for each other. A repeated record is dropped by who has it already.
+    flight: Vec<BytesMut>,
+    repeats: Option<(Instant, Duration)>,
     events: VecDeque<TransportEvent>,
 }
 
@@ -70,6 +81,9 @@ impl Dtls {
             received: 0,
             complete: false,
             answers: None,
+            outgoing: VecDeque::new(),
+            flight: Vec::new(),
+            repeats: None,
             events: VecDeque::new(),
         }
     }
@@ -106,6 +120,7 @@ impl Dtls {
         {
             self.events.push_back(TransportEvent::Failed(Some(error)));
         }
+        self.collect(now);
     }
 
     pub(super) fn handle(&mut self, data: BytesMut, way: Path, now: Instant) {
@@ -125,6 +140,21 @@ impl Dtls {
             // Nothing that a stranger sends gets here. What is broken all the same is repeated by a sound peer.
             Err(error) => tracing::debug!(%error, "DTLS"),
         }
+        self.collect(now);
+    }
+
+    /// Takes what the endpoint wants sent.
+    fn collect(&mut self, now: Instant) {
+        let said: Vec<BytesMut> =
+            std::iter::from_fn(|| self.endpoint.poll_transmit()).map(|transmit| transmit.message).collect();
+        if self.complete {
+            self.flight.clear();
+            self.repeats = None;
+        } else if !said.is_empty() {
+            self.flight.clone_from(&said);
+            self.repeats = Some((now + FIRST_REPEAT, FIRST_REPEAT));
+        }
+        self.outgoing.extend(said);
     }
 
     #[expect(
@@ -156,16 +186,28 @@ impl Dtls {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|at| at <= now)
+        if self.endpoint.poll_timeout(&PEER).is_some_and(|at| at <= now)
             && let Err(error) = self.endpoint.handle_timeout(PEER, now)
         {
             self.events.push_back(TransportEvent::Failed(Some(error)));
+        }
+        self.collect(now);
+        if let Some((at, interval)) = self.repeats
+            && at <= now
+        {
+            let interval = (interval * 2).min(MAX_REPEAT);
+            self.repeats = Some((now + interval, interval));
+            self.outgoing.extend(self.flight.iter().cloned());
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         // What comes after the handshake is not repeated, and this is asked with every picture.
-        if self.complete { None } else { self.endpoint.poll_timeout(&PEER) }
+        if self.complete {
+            return None;
+        }
+        let repeats = self.repeats.map(|(at, _)| at);
+        [self.endpoint.poll_timeout(&PEER), repeats].into_iter().flatten().min()
     }
 
     pub(super) fn poll_event(&mut self) -> Option<TransportEvent> {
@@ -174,12 +216,13 @@ impl Dtls {
 
     /// What to send, and the way that the viewer's last datagram came.
     pub(super) fn poll_transmit(&mut self) -> Option<(BytesMut, Option<Path>)> {
-        self.endpoint.poll_transmit().map(|transmit| (transmit.message, self.answers))
+        self.outgoing.pop_front().map(|message| (message, self.answers))
     }
 
     pub(super) fn close(&mut self, now: Instant) {
         if let Err(error) = self.endpoint.close(now) {
             tracing::debug!(%error, "DTLS did not close");
         }
+        self.collect(now);
     }
 }
