@@ -1,6 +1,7 @@
 //! A session against a real receiving peer connection.
 
 mod bandwidth;
+mod forgery;
 mod journey;
 #[expect(unreachable_pub, dead_code, reason = "of the crate that tests everything together")]
 #[path = "../../../../tests/src/link.rs"]
