@@ -6,6 +6,8 @@ mod journey;
 #[expect(unreachable_pub, dead_code, reason = "of the crate that tests everything together")]
 #[path = "../../../../tests/src/link.rs"]
 mod link;
+mod media;
+mod restart;
 mod stage;
 
 use std::collections::BTreeSet;

@@ -20,7 +20,10 @@ use rtc::{
         sdp::RTCSessionDescription,
         transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate},
     },
-    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    rtcp::{
+        payload_feedbacks::picture_loss_indication::PictureLossIndication,
+        transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers},
+    },
     rtp_transceiver::{
         RTCRtpReceiverId,
         rtp_sender::{RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind},
@@ -34,6 +37,9 @@ use crate::media::{AccessUnit, Moment, NtpTime, PacketSize};
 
 pub(super) const ROBOT: &str = "10.0.0.1:8190";
 pub(super) const VIEWER: &str = "10.0.0.2:50000";
+
+/// Its payload type in our offers.
+const H264: u8 = 102;
 
 pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -85,8 +91,12 @@ impl Stage {
         Self::with_rungs(&[3e6]).connect()
     }
 
-    pub(super) fn connect(mut self) -> (Self, Viewer) {
-        let (mut viewer, sdp) = Viewer::new(&self.offered(), self.now);
+    pub(super) fn connect(self) -> (Self, Viewer) {
+        self.connect_with(Abilities::ALL)
+    }
+
+    pub(super) fn connect_with(mut self, abilities: Abilities) -> (Self, Viewer) {
+        let (mut viewer, sdp) = Viewer::able(abilities, &self.offered(), self.now);
         self.answer(&sdp);
         self.exchange(&mut viewer, |event, _| matches!(event, SessionEvent::Connected));
         (self, viewer)
@@ -259,6 +269,10 @@ pub(super) struct Viewer {
     pub(super) connection: RTCPeerConnection,
     receiver: Option<(RTCRtpReceiverId, u32)>,
     pub(super) packets: Vec<rtc::rtp::Packet>,
+    /// Sequence numbers of the picture's packets, as they came.
+    pub(super) knocked: Vec<u16>,
+    /// Where it is. What comes for or from another address is lost.
+    home: SocketAddr,
 }
 
 impl Viewer {
@@ -275,7 +289,9 @@ impl Viewer {
         if abilities.transport_cc {
             registry = configure_twcc_receiver_only(registry, &mut engine).expect("interceptors");
         }
-        let mut settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled);
+        let mut settings = SettingEngineBuilder::new()
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+            .with_discard_local_candidates_during_ice_restart(true);
         if let Some(cipher) = abilities.cipher {
             settings = settings.with_srtp_protection_profiles(vec![cipher]);
         }
@@ -288,40 +304,37 @@ impl Viewer {
             .expect("a viewer");
         let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
         connection.set_remote_description(now, offer).expect("a good offer");
-        let mut viewer = Self { connection, receiver: None, packets: Vec::new() };
-        viewer.add_candidate();
-        let connection = &mut viewer.connection;
+        add_candidate(&mut connection, address(VIEWER));
         let answer = connection.create_answer(None).expect("an answer");
         connection.set_local_description(now, answer).expect("taken");
         let sdp = connection.local_description().expect("set").sdp;
-        (viewer, sdp)
+        (Self { connection, receiver: None, packets: Vec::new(), knocked: Vec::new(), home: address(VIEWER) }, sdp)
+    }
+
+    /// Goes on from another address. What it knows of its old one is of no use.
+    pub(super) fn move_to(&mut self, home: &str) {
+        self.home = address(home);
     }
 
     /// Answers an offer that follows the first.
     pub(super) fn renegotiate(&mut self, offer: &str, now: Instant) -> String {
         let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
         self.connection.set_remote_description(now, offer).expect("a good offer");
-        self.add_candidate();
+        add_candidate(&mut self.connection, self.home);
         let answer = self.connection.create_answer(None).expect("an answer");
         self.connection.set_local_description(now, answer).expect("taken");
         self.connection.local_description().expect("set").sdp
     }
 
-    fn add_candidate(&mut self) {
-        let address = address(VIEWER);
-        let base_config = CandidateConfig {
-            network: "udp".to_owned(),
-            address: address.ip().to_string(),
-            port: address.port(),
-            component: 1,
-            ..Default::default()
-        };
-        let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host();
-        let candidate = RTCIceCandidate::from(&candidate.expect("a candidate")).to_json().expect("JSON");
-        self.connection.add_local_candidate(candidate).expect("taken");
-    }
-
     pub(super) fn take(&mut self, datagram: Datagram, now: Instant) {
+        if datagram.to != self.home {
+            return;
+        }
+        if let [128..=191, kind, upper, lower, ..] = datagram.data[..]
+            && kind & 0x7f == H264
+        {
+            self.knocked.push(u16::from_be_bytes([upper, lower]));
+        }
         let transport = TransportContext {
             local_addr: datagram.to,
             peer_addr: datagram.from,
@@ -345,14 +358,42 @@ impl Viewer {
 
     /// What it wants sent.
     pub(super) fn says(&mut self) -> Option<Datagram> {
-        let TaggedBytesMut { transport, message, .. } = self.connection.poll_write()?;
-        Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr })
+        loop {
+            let TaggedBytesMut { transport, message, .. } = self.connection.poll_write()?;
+            if transport.local_addr == self.home {
+                return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
+            }
+        }
     }
 
     pub(super) fn ask_for_keyframe(&mut self, now: Instant) {
-        let (receiver, media_ssrc) = self.receiver.expect("a track is open");
-        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
-        let mut receiver = self.connection.rtp_receiver(receiver).expect("there");
-        receiver.write_rtcp(now, vec![Box::new(request)]).expect("sent");
+        let (_, media_ssrc) = self.receiver.expect("a track is open");
+        self.say(Box::new(PictureLossIndication { sender_ssrc: 0, media_ssrc }), now);
     }
+
+    /// Says that it missed these, whether it did or not.
+    pub(super) fn ask_again(&mut self, sequences: &[u16], now: Instant) {
+        let (_, media_ssrc) = self.receiver.expect("a track is open");
+        let nacks = nack_pairs_from_sequence_numbers(sequences);
+        self.say(Box::new(TransportLayerNack { sender_ssrc: 0, media_ssrc, nacks }), now);
+    }
+
+    fn say(&mut self, feedback: Box<dyn rtc::rtcp::Packet>, now: Instant) {
+        let (receiver, _) = self.receiver.expect("a track is open");
+        let mut receiver = self.connection.rtp_receiver(receiver).expect("there");
+        receiver.write_rtcp(now, vec![feedback]).expect("sent");
+    }
+}
+
+fn add_candidate(connection: &mut RTCPeerConnection, address: SocketAddr) {
+    let base_config = CandidateConfig {
+        network: "udp".to_owned(),
+        address: address.ip().to_string(),
+        port: address.port(),
+        component: 1,
+        ..Default::default()
+    };
+    let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host();
+    let candidate = RTCIceCandidate::from(&candidate.expect("a candidate")).to_json().expect("JSON");
+    connection.add_local_candidate(candidate).expect("taken");
 }
