@@ -5,6 +5,7 @@
 mod input;
 mod joining;
 mod restarts;
+mod unruly;
 
 use std::{
     future::Future,

@@ -1,17 +1,20 @@
 //! What the tests and the load generator share: a viewer without a screen, and a world to put it in.
 //!
-//! [`Viewer`] speaks the real protocol and receives real media, on the async `webrtc` crate. [`World`] runs server and
-//! broadcaster in this process, on ports that nobody else has; [`Processes`] runs the real binaries, to kill and to measure.
+//! [`Viewer`] speaks the real protocol and receives real media, on the async `webrtc` crate; [`Puppet`] does so on its core,
+//! and as badly as it is told. [`World`] runs server and broadcaster in this process, on ports that nobody else has;
+//! [`Processes`] runs the real binaries, to kill and to measure.
 
 mod link;
 mod peer;
 mod process;
+mod puppet;
 mod reception;
 mod viewer;
 mod world;
 
 pub use link::{Conditions, Link};
 pub use process::{Footprint, Process, Processes};
+pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
 pub use viewer::{Options, Viewer, ViewerError};
 pub use world::{Robot, World};

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
 
-use crate::{Options, Viewer};
+use crate::{Options, Puppet, Viewer};
 
 /// A child that does not outlive its test.
 pub struct Process(Child);
@@ -143,6 +143,11 @@ impl Processes {
     /// Somebody who opens the default robot.
     pub fn viewer(&self) -> Viewer {
         Viewer::join(Options::new(self.url.clone()))
+    }
+
+    /// Somebody who opens it and does as told.
+    pub fn puppet(&self) -> Puppet {
+        Puppet::join(Options::new(self.url.clone()))
     }
 }
 
