@@ -5,6 +5,7 @@
 mod input;
 mod joining;
 mod restarts;
+mod strangers;
 mod unruly;
 
 use std::{

@@ -1,20 +1,24 @@
 //! What the tests and the load generator share: a viewer without a screen, and a world to put it in.
 //!
 //! [`Viewer`] speaks the real protocol and receives real media, on the async `webrtc` crate; [`Puppet`] does so on its core,
-//! and as badly as it is told. [`World`] runs server and broadcaster in this process, on ports that nobody else has;
-//! [`Processes`] runs the real binaries, to kill and to measure.
+//! and as badly as it is told. [`Attack`] comes from [`Stranger`]s, who belong to no session. [`World`] runs server and
+//! broadcaster in this process, on ports that nobody else has; [`Processes`] runs the real binaries, to kill and to measure.
 
+mod attack;
 mod link;
 mod peer;
 mod process;
 mod puppet;
 mod reception;
+mod stranger;
 mod viewer;
 mod world;
 
+pub use attack::Attack;
 pub use link::{Conditions, Link};
 pub use process::{Footprint, Process, Processes};
 pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
+pub use stranger::Stranger;
 pub use viewer::{Options, Viewer, ViewerError};
 pub use world::{Robot, World};

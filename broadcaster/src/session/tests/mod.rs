@@ -9,6 +9,9 @@ mod link;
 mod media;
 mod restart;
 mod stage;
+#[expect(unreachable_pub, reason = "of the crate that tests everything together")]
+#[path = "../../../../tests/src/stranger.rs"]
+mod stranger;
 
 use std::collections::BTreeSet;
 
