@@ -18,7 +18,10 @@ const MAX_LAG: Duration = Duration::from_millis(400);
 pub(super) struct Position {
     playing: Option<Cursor>,
     awaited: Option<Awaited>,
+    /// From the capture's clock to the stream's. It stays: sender reports tell when a picture was captured by it.
     timestamp_offset: u32,
+    /// That of the picture which is being sent.
+    picture_offset: u32,
     last_timestamp: Option<u32>,
 }
 
@@ -52,7 +55,8 @@ pub(super) struct Next<'a> {
 
 impl Position {
     pub(super) fn new(timestamp_offset: u32) -> Self {
-        Self { playing: None, awaited: None, timestamp_offset, last_timestamp: None }
+        let picture_offset = timestamp_offset;
+        Self { playing: None, awaited: None, timestamp_offset, picture_offset, last_timestamp: None }
     }
 
     /// Plays this encoding as soon as it can be. True: that takes a keyframe which is not there.
@@ -142,23 +146,25 @@ impl Position {
         if packet == 0 {
             self.offset(kept.frame.timestamp);
         }
-        let timestamp = kept.frame.timestamp.wrapping_add(self.timestamp_offset);
+        let timestamp = kept.frame.timestamp.wrapping_add(self.picture_offset);
         Some(Next {
             encoding,
             frame: &kept.frame,
             first_packet: kept.first_packet,
             packets: packet..kept.frame.packets(),
             timestamp,
-            timestamp_offset: self.timestamp_offset,
+            timestamp_offset: self.picture_offset,
         })
     }
 
-    /// Two encodings of one picture bear one timestamp; to a receiver they must be two pictures, one after the other.
+    /// Two encodings of one picture bear one timestamp; to a receiver they must be two pictures, one after the other. So what
+    /// is not newer than what was shown follows right behind it, and catches up with the stream's clock.
     fn offset(&mut self, frame: u32) {
+        self.picture_offset = self.timestamp_offset;
         let Some(last) = self.last_timestamp else { return };
         let ahead = frame.wrapping_add(self.timestamp_offset).wrapping_sub(last);
         if ahead == 0 || ahead > u32::MAX / 2 {
-            self.timestamp_offset = last.wrapping_add(1).wrapping_sub(frame);
+            self.picture_offset = last.wrapping_add(1).wrapping_sub(frame);
         }
     }
 

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use crate::media::{Encoding, PacketNumber};
 
-/// Changes of encoding and skips that are remembered. Each lasts at least as long as a keyframe takes to come.
-const MAX_SPANS: usize = 16;
+/// Changes of encoding and skips that are remembered. Each lasts at least as long as a keyframe takes to come; pictures that
+/// catch up after a change are one each.
+const MAX_SPANS: usize = 48;
 
 /// A run of packets that followed each other in one ring and on the wire.
 #[derive(Clone, Copy, Debug)]

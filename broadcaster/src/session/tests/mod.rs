@@ -6,7 +6,9 @@ mod journey;
 #[expect(unreachable_pub, dead_code, reason = "of the crate that tests everything together")]
 #[path = "../../../../tests/src/link.rs"]
 mod link;
+mod lipsync;
 mod media;
+mod reports;
 mod restart;
 mod stage;
 #[expect(unreachable_pub, reason = "of the crate that tests everything together")]

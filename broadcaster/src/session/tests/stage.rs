@@ -32,14 +32,17 @@ use rtc::{
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
 };
 
-use super::super::*;
+use super::{
+    super::*,
+    reports::{Ear, Report},
+};
 use crate::media::{AccessUnit, Moment, NtpTime, PacketSize};
 
 pub(super) const ROBOT: &str = "10.0.0.1:8190";
 pub(super) const VIEWER: &str = "10.0.0.2:50000";
 
 /// Its payload type in our offers.
-const H264: u8 = 102;
+pub(super) const H264: u8 = 102;
 
 pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -70,9 +73,17 @@ impl Stage {
     }
 
     pub(super) fn with_rungs(bitrates: &[f64]) -> Self {
+        Self::with(bitrates, None)
+    }
+
+    pub(super) fn with_sound(bitrates: &[f64]) -> Self {
+        Self::with(bitrates, Some(Encoding::Audio))
+    }
+
+    fn with(bitrates: &[f64], sound: Option<Encoding>) -> Self {
         let now = start();
         let identity = Identity::generate().expect("an identity");
-        let rings = Rings::new((0..bitrates.len()).map(|rung| video(rung as u8)));
+        let rings = Rings::new((0..bitrates.len()).map(|rung| video(rung as u8)).chain(sound));
         let addresses = Addresses { local: vec![Local::Host(address(ROBOT))], reflexive: Vec::new() };
         let invitation = Invitation {
             id: "s1".parse().expect("id"),
@@ -158,8 +169,25 @@ impl Stage {
 
     /// The picture's bytes repeat the filling, by which a receiver knows it again.
     pub(super) fn capture_filled(&mut self, encoding: Encoding, length: usize, keyframe: bool, filling: [u8; 2]) {
-        let media = self.now - self.began;
-        let captured = Moment { media, instant: self.now, ntp: NtpTime(1 << 40).after(media) };
+        self.capture_before(Duration::ZERO, encoding, length, keyframe, filling);
+    }
+
+    /// What leaves an encoder now that takes so long was captured then.
+    pub(super) fn captured_before(&self, encoding_takes: Duration) -> Moment {
+        // The pipeline started a second before the first viewer came.
+        let media = self.now - self.began + Duration::from_secs(1) - encoding_takes;
+        Moment { media, instant: self.now - encoding_takes, ntp: NtpTime(1 << 40).after(media) }
+    }
+
+    pub(super) fn capture_before(
+        &mut self,
+        encoding_takes: Duration,
+        encoding: Encoding,
+        length: usize,
+        keyframe: bool,
+        filling: [u8; 2],
+    ) {
+        let captured = self.captured_before(encoding_takes);
         let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
         data.extend(filling.iter().cycle().take(length - 1));
         let unit = AccessUnit { data: Bytes::from(data), keyframe, captured };
@@ -271,6 +299,8 @@ pub(super) struct Viewer {
     pub(super) packets: Vec<rtc::rtp::Packet>,
     /// Sequence numbers of the picture's packets, as they came.
     pub(super) knocked: Vec<u16>,
+    /// What was said of the streams' clocks.
+    pub(super) reports: Vec<Report>,
     /// Where it is. What comes for or from another address is lost.
     home: SocketAddr,
 }
@@ -286,6 +316,7 @@ impl Viewer {
         let nacks = NackGeneratorBuilder::new().with_interval(Duration::from_millis(50)).with_max_nacks_per_packet(6);
         let mut registry = Registry::new().with(Slot::NackGenerator, nacks.build());
         registry = configure_rtcp_reports(registry);
+        registry = registry.with(Slot::from(20_000), Ear::default());
         if abilities.transport_cc {
             registry = configure_twcc_receiver_only(registry, &mut engine).expect("interceptors");
         }
@@ -308,7 +339,17 @@ impl Viewer {
         let answer = connection.create_answer(None).expect("an answer");
         connection.set_local_description(now, answer).expect("taken");
         let sdp = connection.local_description().expect("set").sdp;
-        (Self { connection, receiver: None, packets: Vec::new(), knocked: Vec::new(), home: address(VIEWER) }, sdp)
+        (
+            Self {
+                connection,
+                receiver: None,
+                packets: Vec::new(),
+                knocked: Vec::new(),
+                reports: Vec::new(),
+                home: address(VIEWER),
+            },
+            sdp,
+        )
     }
 
     /// Goes on from another address. What it knows of its old one is of no use.
@@ -352,6 +393,8 @@ impl Viewer {
         while let Some(message) = self.connection.poll_read() {
             if let RTCMessage::RtpPacket(_, packet) = message.message {
                 self.packets.push(packet);
+            } else if let RTCMessage::RtcpPacket(_, packets) = message.message {
+                self.reports.extend(packets.iter().filter_map(Report::of));
             }
         }
     }
