@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use anyhow::Context;
 use broadcaster::{
-    config::{Camera, Config as RobotConfig, Fanout, Media},
+    config::{Camera, Config as RobotConfig, Fanout, Media, Rung},
     signalling::ServerUrl,
 };
 use protocol::RobotId;
@@ -42,6 +42,11 @@ pub struct World {
     address: SocketAddr,
 }
 
+fn small(camera: &str) -> Camera {
+    let id = camera.parse().expect("a valid id");
+    Camera { width: 320, height: 160, fps: 30, bitrate: 300_000, ..Camera::synthetic(id) }
+}
+
 /// One broadcaster.
 pub struct Robot(Running);
 
@@ -64,30 +69,29 @@ impl World {
     }
 
     pub fn robot_with_cameras(&self, name: &str, cameras: &[&str]) -> Robot {
-        self.robot_with(name, cameras, Fanout::default())
+        self.start_robot(name, RobotConfig { cameras: cameras.iter().map(|id| small(id)).collect(), ..self.config() })
     }
 
     /// A robot whose viewers are shared by so many threads.
     pub fn robot_with_threads(&self, name: &str, threads: NonZeroUsize) -> Robot {
-        self.robot_with(name, &["main"], Fanout { threads })
+        let fanout = Fanout { threads };
+        self.start_robot(name, RobotConfig { fanout, cameras: vec![small("main")], ..self.config() })
     }
 
-    fn robot_with(&self, name: &str, cameras: &[&str], fanout: Fanout) -> Robot {
-        let camera = |id: &&str| Camera {
-            width: 320,
-            height: 160,
-            fps: 30,
-            bitrate: 300_000,
-            ..Camera::synthetic(id.parse().expect("a valid id"))
-        };
-        let config = RobotConfig {
-            server: self.url(),
-            robot: name.parse().expect("a valid id"),
-            media: Media { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() },
-            fanout,
-            cameras: cameras.iter().map(camera).collect(),
-            ..Default::default()
-        };
+    /// A robot whose picture, as wide as its best quality, comes in several.
+    pub fn robot_with_rungs(&self, name: &str, rungs: Vec<Rung>) -> Robot {
+        let width = rungs.iter().map(|rung| rung.width).max().expect("a quality");
+        let camera = Camera { width, height: width / 2, ..small("main") };
+        self.start_robot(name, RobotConfig { rungs, cameras: vec![camera], ..self.config() })
+    }
+
+    fn config(&self) -> RobotConfig {
+        let media = Media { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() };
+        RobotConfig { server: self.url(), media, ..Default::default() }
+    }
+
+    fn start_robot(&self, name: &str, config: RobotConfig) -> Robot {
+        let config = RobotConfig { robot: name.parse().expect("a valid id"), ..config };
         Robot(Running::start(|cancel| broadcaster::run(config, cancel)))
     }
 
