@@ -15,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Runtime;
+
 /// For things that take a moment on an idle machine and may take long on a busy one.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,17 +28,23 @@ fn leaving_nothing<F: Future<Output = anyhow::Result<()>>>(test: F) -> anyhow::R
     // A test that failed leaves nothing behind that the next could trip over.
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        test.await?;
-        let metrics = runtime.metrics();
-        let gone = async {
-            while metrics.num_alive_tasks() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
-            anyhow::bail!("{} tasks are left running", metrics.num_alive_tasks());
+    let run = || runtime.block_on(to_the_end(&runtime, test));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+    // Whoever fails leaves threads that nobody has told to end: to wait for them would be to wait for ever.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+async fn to_the_end<F: Future<Output = anyhow::Result<()>>>(runtime: &Runtime, test: F) -> anyhow::Result<()> {
+    test.await?;
+    let metrics = runtime.metrics();
+    let gone = async {
+        while metrics.num_alive_tasks() > 0 {
+            tokio::task::yield_now().await;
         }
-        Ok(())
-    })
+    };
+    if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+        anyhow::bail!("{} tasks are left running", metrics.num_alive_tasks());
+    }
+    Ok(())
 }
