@@ -37,8 +37,6 @@ pub(crate) fn run(camera: &Camera, viewers_core: usize, rounds: usize, report: &
     let reel = Reel::new();
     let (mut crowd, lens) = Crowd::fed(camera, viewers_core)?;
     let mut joins = Joins::default();
-    // A robot offers what it knows of its addresses, which is nothing as it begins.
-    thread::sleep(GONE);
     // The first time finds everything cold.
     for round in 0..=rounds {
         let (threads, before) = (machine::threads_cpu()?, crowd.count()?);

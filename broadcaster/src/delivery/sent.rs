@@ -29,13 +29,15 @@ pub(super) struct Origin {
 
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    spans: VecDeque<Span>,
+    /// The last one stands here, for it is all that a picture touches.
+    last: Option<Span>,
+    earlier: VecDeque<Span>,
     next: u64,
 }
 
 impl Sent {
     pub(super) fn new(first_sequence: u16) -> Self {
-        Self { spans: VecDeque::new(), next: u64::from(first_sequence) }
+        Self { last: None, earlier: VecDeque::new(), next: u64::from(first_sequence) }
     }
 
     /// The next packets on the wire come from there and from behind it.
@@ -43,17 +45,18 @@ impl Sent {
         let Origin { encoding, packet, timestamp_offset } = origin;
         let number = self.next;
         self.next += packets;
-        if let Some(span) = self.spans.back_mut()
+        if let Some(span) = &mut self.last
             && (span.encoding, span.timestamp_offset) == (encoding, timestamp_offset)
             && packet == span.packet.plus(span.count)
         {
             span.count += packets;
             return;
         }
-        if self.spans.len() == MAX_SPANS {
-            self.spans.pop_front();
+        if self.earlier.len() == MAX_SPANS {
+            self.earlier.pop_front();
         }
-        self.spans.push_back(Span { first: number, count: packets, encoding, packet, timestamp_offset });
+        let span = Span { first: number, count: packets, encoding, packet, timestamp_offset };
+        self.earlier.extend(self.last.replace(span));
     }
 
     /// The endless number of the packet that last bore this sequence number.
@@ -64,7 +67,7 @@ impl Sent {
     }
 
     pub(super) fn origin(&self, number: u64) -> Option<Origin> {
-        let span = self.spans.iter().rev().find(|span| span.first <= number)?;
+        let span = self.last.iter().chain(self.earlier.iter().rev()).find(|span| span.first <= number)?;
         let offset = number - span.first;
         (offset < span.count).then(|| Origin {
             encoding: span.encoding,
@@ -114,6 +117,6 @@ mod tests {
         for packet in 0..10_000 {
             sent.record(origin(packet as u8 % 2, packet), 1);
         }
-        assert_eq!(sent.spans.len(), MAX_SPANS);
+        assert_eq!(sent.earlier.len(), MAX_SPANS);
     }
 }

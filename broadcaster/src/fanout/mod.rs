@@ -133,6 +133,8 @@ impl Fanout {
         }
         let mut socket = self.port.open()?;
         let mut burst = Burst::new(socket.max_segments());
+        // Before anybody is offered them.
+        self.look_around();
         let mut look_around = tokio::time::interval(LOOK_AROUND);
         let ended = loop {
             let deadlines =

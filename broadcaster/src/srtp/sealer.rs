@@ -13,13 +13,18 @@ const NONCE: usize = 12;
 const SEQUENCE_AT: usize = 2;
 const SSRC_AT: usize = 8;
 
+/// The picture, what is repeated of it, and sound.
+const MAX_STREAMS: usize = 3;
+
 /// Packet indices have 48 bits (RFC 3711, section 3.3.1).
 const MAX_INDEX: u64 = (1 << 48) - 1;
 
 pub(crate) struct Sealer {
     cipher: Cipher,
     tag_len: usize,
-    streams: Vec<Stream>,
+    /// In the order in which they were opened.
+    streams: [Stream; MAX_STREAMS],
+    opened: usize,
 }
 
 enum Cipher {
@@ -31,6 +36,7 @@ enum Cipher {
     Counter(Box<Context>),
 }
 
+#[derive(Clone, Copy, Default)]
 struct Stream {
     ssrc: u32,
     /// Of the next packet: rollover counter and sequence number.
@@ -70,14 +76,18 @@ impl Sealer {
             None => Cipher::Counter(Box::new(Context::new(key, salt, profile, None, None, crypto)?)),
         };
         let tag_len = profile.rtp_auth_tag_len() + profile.aead_auth_tag_len();
-        Ok(Self { cipher, tag_len, streams: Vec::new() })
+        Ok(Self { cipher, tag_len, streams: Default::default(), opened: 0 })
     }
 
-    /// A stream of its own for an SSRC. Panics when it has one: two writers would give a number twice.
+    /// A stream of its own for an SSRC. Panics when it has one: two writers would give a number twice; and when there are
+    /// more streams than a session has.
     pub(crate) fn open(&mut self, ssrc: u32, first_sequence: u16) -> StreamId {
-        assert!(self.streams.iter().all(|stream| stream.ssrc != ssrc), "one writer per SSRC and key");
-        self.streams.push(Stream { ssrc, index: u64::from(first_sequence) });
-        StreamId(self.streams.len() - 1)
+        let known = &self.streams[..self.opened];
+        assert!(known.iter().all(|stream| stream.ssrc != ssrc), "one writer per SSRC and key");
+        let id = StreamId(self.opened);
+        self.streams[id.0] = Stream { ssrc, index: u64::from(first_sequence) };
+        self.opened += 1;
+        id
     }
 
     /// Bytes that sealing appends.
