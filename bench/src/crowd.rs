@@ -26,7 +26,7 @@ use crate::{
     wire::{Count, Order, Reply},
 };
 
-/// A thousand viewers take a second of processor time on either side.
+/// Those who join together take a tenth of a second of processor time on either side.
 const JOIN_WITHIN: Duration = Duration::from_secs(20);
 const REPLY_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);

@@ -10,12 +10,30 @@ test.beforeEach(async () => {
 });
 test.afterEach(() => programs.stop());
 
+declare global {
+  interface Window {
+    /** What the page has shown since, and how the picture looked. */
+    states: { state: string | undefined; filter: string }[];
+  }
+}
+
+/** Runs inside the page. */
+function noteStates(): void {
+  window.states = [];
+  const stage = document.querySelector("#stage");
+  const { body } = document;
+  new MutationObserver(() => {
+    if (stage) window.states.push({ state: body.dataset["state"], filter: getComputedStyle(stage).filter });
+  }).observe(body, { attributeFilter: ["data-state"] });
+}
+
 test("a robot that was killed and started again is seen again without a reload", async ({ page }) => {
   const robot = await programs.startRobot();
   await recordFrames(page);
   await page.goto(`${programs.url}/watch/demo`);
   await expect(page.locator("body")).toHaveAttribute("data-state", "live");
   await page.evaluate(() => document.body.setAttribute("data-untouched", ""));
+  await page.evaluate(noteStates);
 
   await robot.kill();
   const killed = Date.now();
@@ -26,6 +44,10 @@ test("a robot that was killed and started again is seen again without a reload",
   console.log(`robot killed and started again → moving picture: ${Date.now() - killed} ms`);
   await expect(page.locator("body")).toHaveAttribute("data-state", "live");
   await expect(page.locator("body")).toHaveAttribute("data-untouched", "");
+  const states = await page.evaluate(() => window.states);
+  expect(states.map(({ state }) => state)).toContain("reconnecting");
+  // A frozen picture must not be taken for a live one.
+  for (const { state, filter } of states) expect(filter === "none", state).toBe(state === "live");
 });
 
 test("a server that was killed and started again stops no picture and lets viewers in", async ({ page, browser }) => {

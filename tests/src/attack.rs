@@ -51,7 +51,8 @@ impl Attack {
         self.task.abort();
         match (&mut self.task).await {
             Ok(ended) => ended,
-            Err(_) => Ok(()),
+            Err(error) if error.is_cancelled() => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -3,7 +3,7 @@ import type { Code, Notice } from "./protocol.gen";
 import type { View } from "./steps";
 
 /** The page's state as `data-state` carries it. */
-export type Mark = "connecting" | "live" | "stalled" | "waiting" | "failed" | "refused";
+export type Mark = "connecting" | "reconnecting" | "live" | "stalled" | "waiting" | "failed" | "refused";
 
 export interface Words {
   mark: Mark;
@@ -24,7 +24,7 @@ export function wordsFor(view: View): Words {
     case "connecting":
       return { ...CALM, mark: "connecting", state: "Connecting…" };
     case "reconnecting":
-      return { ...CALM, mark: "connecting", state: "Reconnecting…" };
+      return { ...CALM, mark: "reconnecting", state: "Reconnecting…" };
     case "live":
       return { ...CALM, mark: "live", state: "Live", badge: "LIVE" };
     case "stalled":

@@ -281,7 +281,7 @@ impl Delivery {
             }
         }
         self.follow_ladder(rings, now);
-        self.pace.set(self.estimate().bitrate.max(self.ladder.bitrate()));
+        self.pace.set(self.estimate().bitrate.max(self.ladder.bitrate()), now);
     }
 
     /// Sends nothing more of what was playing, nor of what it has lost: the next packet is a keyframe's.

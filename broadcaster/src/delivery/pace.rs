@@ -11,6 +11,9 @@ const AT_ONCE: Duration = Duration::from_millis(40);
 const MIN_BURST: f64 = 12_000.0;
 const MAX_BURST: f64 = 128_000.0;
 
+/// Seconds, for a rate that is next to nothing.
+const MAX_WAIT: f64 = 60.0;
+
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Bytes per second.
@@ -23,14 +26,14 @@ pub(super) struct Pace {
 impl Pace {
     /// `bitrate` is what the path is believed to carry.
     pub(super) fn new(bitrate: f64, now: Instant) -> Self {
-        let mut pace = Self { rate: 0.0, level: 0.0, at: now };
-        pace.set(bitrate);
+        let mut pace = Self { rate: rate(bitrate), level: 0.0, at: now };
         pace.level = pace.burst();
         pace
     }
 
-    pub(super) fn set(&mut self, bitrate: f64) {
-        self.rate = bitrate * HEADROOM / 8.0;
+    pub(super) fn set(&mut self, bitrate: f64, now: Instant) {
+        self.spend(0, now);
+        self.rate = rate(bitrate);
     }
 
     fn burst(&self) -> f64 {
@@ -43,16 +46,22 @@ impl Pace {
         (self.level + passed * self.rate).min(self.burst())
     }
 
+    /// What is repeated leaves without asking, and must not keep the picture waiting for long.
     pub(super) fn spend(&mut self, bytes: usize, now: Instant) {
-        self.level = self.room(now) - bytes as f64;
+        self.level = (self.room(now) - bytes as f64).max(-self.burst());
         self.at = self.at.max(now);
     }
 
     /// When the next piece may leave. It waits until it is worth a send.
     pub(super) fn reopens(&self) -> Instant {
         let missing = MIN_BURST / 4.0 - self.level;
-        self.at + Duration::from_secs_f64((missing / self.rate).clamp(0.0, 1.0))
+        self.at + Duration::from_secs_f64((missing / self.rate).clamp(0.0, MAX_WAIT))
     }
+}
+
+/// Bytes per second.
+fn rate(bitrate: f64) -> f64 {
+    bitrate * HEADROOM / 8.0
 }
 
 #[cfg(test)]
@@ -84,6 +93,19 @@ mod tests {
         let slow = time_for(50, 1e6).as_secs_f64();
         // 60 kB less the first burst, at 1.5 Mbit/s.
         assert!((0.2..0.3).contains(&slow), "{slow}");
+    }
+
+    #[test]
+    fn whatever_was_overdrawn_something_may_leave_when_it_is_said_to() {
+        for bitrate in [100_000.0, 150_000.0, 1e6, 50e6] {
+            let t0 = start();
+            let mut pace = Pace::new(bitrate, t0);
+            for _ in 0..5 {
+                pace.spend(64_000, t0);
+            }
+            assert!(pace.reopens() > t0 && pace.reopens() < t0 + Duration::from_secs(1), "at {bitrate}");
+            assert!(pace.room(pace.reopens()) > 0.0, "at {bitrate}");
+        }
     }
 
     #[test]

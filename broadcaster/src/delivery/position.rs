@@ -14,6 +14,9 @@ const NEW: Duration = Duration::from_millis(100);
 /// on with the next keyframe.
 const MAX_LAG: Duration = Duration::from_millis(400);
 
+/// In ticks of the video's clock, ten seconds: what is further behind has another clock, and the stream's clock follows it.
+const MAX_CATCH_UP: u32 = 900_000;
+
 #[derive(Debug)]
 pub(super) struct Position {
     playing: Option<Cursor>,
@@ -162,9 +165,12 @@ impl Position {
     fn offset(&mut self, frame: u32) {
         self.picture_offset = self.timestamp_offset;
         let Some(last) = self.last_timestamp else { return };
-        let ahead = frame.wrapping_add(self.timestamp_offset).wrapping_sub(last);
-        if ahead == 0 || ahead > u32::MAX / 2 {
+        let behind = last.wrapping_sub(frame.wrapping_add(self.timestamp_offset));
+        if behind <= u32::MAX / 2 {
             self.picture_offset = last.wrapping_add(1).wrapping_sub(frame);
+            if behind > MAX_CATCH_UP {
+                self.timestamp_offset = self.picture_offset;
+            }
         }
     }
 
@@ -311,6 +317,20 @@ mod tests {
             timestamps.windows(2).all(|pair| (1..90_000).contains(&pair[1].wrapping_sub(pair[0]))),
             "{timestamps:?}"
         );
+    }
+
+    #[test]
+    fn the_streams_clock_follows_a_camera_that_begins_anew() {
+        let mut stage = Stage::new();
+        stage.now += Duration::from_secs(3600);
+        stage.play(BEST);
+        stage.capture(&[BEST]);
+        let before = stage.send(3)[0].2;
+        stage.began = stage.now;
+        stage.capture(&[BEST]);
+        stage.capture(&[]);
+        let after: Vec<u32> = stage.send(6).iter().map(|(_, _, timestamp)| timestamp.wrapping_sub(before)).collect();
+        assert_eq!(after, [[1; 3], [1 + 2970; 3]].concat());
     }
 
     #[test]

@@ -140,13 +140,29 @@ impl Rig {
         self.rings.get_mut(encoding).expect("a ring").push(frame.into(), self.now);
     }
 
+    /// Sends all that can be sent now, as somebody who sleeps until there is more.
     fn flush(&mut self) -> usize {
         let mut packets = 0;
+        for _ in 0..4 {
+            packets += self.send();
+            while self.delivery.poll_report(&self.rings, self.now).expect("sealed").is_some() {}
+            if self.delivery.poll_timeout(&self.rings).is_none_or(|at| at > self.now) {
+                return packets;
+            }
+            self.delivery.handle_timeout(&self.rings, self.now);
+        }
+        panic!("it wants to be woken over and over");
+    }
+
+    fn send(&mut self) -> usize {
+        let mut packets = 0;
         loop {
+            let more = self.delivery.has_more(&self.rings, self.now);
             self.delivery.poll(&self.rings, self.now, &mut self.burst).expect("sealed");
             if self.burst.is_empty() {
                 return packets;
             }
+            assert!(more, "nobody would have asked for it");
             for packet in self.burst.packets() {
                 packets += 1;
                 self.receiver.take(packet);

@@ -34,6 +34,7 @@ const MAX_REPEATED: u32 = 16;
 const MAX_LENGTH: usize = 1500;
 
 const HANDSHAKE: u8 = 22;
+const ALERT: u8 = 21;
 
 /// What is not answered is said again, at first so soon and then less and less often.
 const FIRST_REPEAT: Duration = Duration::from_millis(200);
@@ -63,10 +64,13 @@ pub(super) struct Dtls {
     /// The way that the last datagram came.
     answers: Option<Path>,
     outgoing: VecDeque<BytesMut>,
+    /// What the endpoint said just now.
+    said: Vec<BytesMut>,
     /// What was said last, when to repeat it, and how long to wait then.
     ///
     /// The stack's own timer stops for good when it hears something that it has heard before: two lost datagrams, and the
-    /// two ends would wait for each other. A repeated record is dropped by who has it already.
+    /// two ends would wait for each other. A repeated record is dropped by who has it already: if it is our last word as a
+    /// client, and the answer to it was lost, this does not help. Browsers are the clients here.
     flight: Vec<BytesMut>,
     repeats: Option<(Instant, Duration)>,
     events: VecDeque<TransportEvent>,
@@ -82,6 +86,7 @@ impl Dtls {
             complete: false,
             answers: None,
             outgoing: VecDeque::new(),
+            said: Vec::new(),
             flight: Vec::new(),
             repeats: None,
             events: VecDeque::new(),
@@ -120,7 +125,8 @@ impl Dtls {
         {
             self.events.push_back(TransportEvent::Failed(Some(error)));
         }
-        self.collect(now);
+        self.collect();
+        self.remember(now);
     }
 
     pub(super) fn handle(&mut self, data: BytesMut, way: Path, now: Instant) {
@@ -140,21 +146,26 @@ impl Dtls {
             // Nothing that a stranger sends gets here. What is broken all the same is repeated by a sound peer.
             Err(error) => tracing::debug!(%error, "DTLS"),
         }
-        self.collect(now);
+        self.collect();
+        self.remember(now);
     }
 
     /// Takes what the endpoint wants sent.
-    fn collect(&mut self, now: Instant) {
-        let said: Vec<BytesMut> =
-            std::iter::from_fn(|| self.endpoint.poll_transmit()).map(|transmit| transmit.message).collect();
+    fn collect(&mut self) {
+        self.said.clear();
+        self.said.extend(std::iter::from_fn(|| self.endpoint.poll_transmit()).map(|transmit| transmit.message));
+        self.outgoing.extend(self.said.iter().cloned());
+    }
+
+    /// What was said just now is to be said again, until it is answered.
+    fn remember(&mut self, now: Instant) {
         if self.complete {
             self.flight.clear();
             self.repeats = None;
-        } else if !said.is_empty() {
-            self.flight.clone_from(&said);
+        } else if self.said.iter().any(|record| record.first() != Some(&ALERT)) {
+            std::mem::swap(&mut self.flight, &mut self.said);
             self.repeats = Some((now + FIRST_REPEAT, FIRST_REPEAT));
         }
-        self.outgoing.extend(said);
     }
 
     #[expect(
@@ -191,7 +202,8 @@ impl Dtls {
         {
             self.events.push_back(TransportEvent::Failed(Some(error)));
         }
-        self.collect(now);
+        // The stack's own repetitions do not begin ours anew.
+        self.collect();
         if let Some((at, interval)) = self.repeats
             && at <= now
         {
@@ -223,6 +235,6 @@ impl Dtls {
         if let Err(error) = self.endpoint.close(now) {
             tracing::debug!(%error, "DTLS did not close");
         }
-        self.collect(now);
+        self.collect();
     }
 }

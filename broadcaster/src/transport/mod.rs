@@ -3,6 +3,7 @@
 //! Made of the stack's sans-I/O parts. Media is not its business: it says which path is chosen and which keys are agreed,
 //! and gives back what is neither ICE nor DTLS.
 
+mod agent;
 mod consent;
 mod credentials;
 mod dtls;
@@ -11,21 +12,14 @@ mod identity;
 mod local;
 mod remotes;
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
 use bytes::BytesMut;
-use rtc_ice::{
-    Agent, AgentConfig, Event, candidate::unmarshal_candidate, mdns::MulticastDnsMode, state::ConnectionState,
-};
-use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol, error::Error};
-use sansio::Protocol;
+use rtc_ice::{Event, candidate::unmarshal_candidate, state::ConnectionState};
+use rtc_shared::error::Error;
 
 use crate::srtp::Keys;
+use agent::IceAgent;
 use consent::Consent;
 pub(crate) use credentials::{Credentials, Ufrag, random_text};
 use dtls::Dtls;
@@ -34,23 +28,6 @@ use guard::{Guard, Proof};
 pub(crate) use identity::{Fingerprint, Identity};
 pub(crate) use local::{Local, reflexive_line};
 use remotes::{Remotes, Verdict};
-
-/// How often unanswered checks are repeated while connecting. The stack's default costs a join up to 200 ms.
-const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// With that interval, ten seconds of trying: the agent takes a pair up again in no other way.
-const MAX_CHECKS: u16 = 200;
-/// Answers that may bring the next check forward, of each attempt to connect.
-const MAX_HASTES: u32 = 8;
-
-const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
-/// Consent to send expires after 30 s (RFC 7675, section 5.1).
-const FAILED_AFTER: Duration = Duration::from_secs(25);
-const KEEPALIVE: Duration = Duration::from_secs(2);
-/// A relay is the last resort; a direct way that exists has answered by then.
-const RELAY_AFTER: Duration = Duration::from_millis(500);
-
-/// How often the agent of a path that works is woken, which has little to do then. The stack's own rhythm is 200 ms.
-const CALM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Checks that come before the viewer's answer does: a few per pair of addresses.
 const MAX_EARLY: usize = 16;
@@ -97,7 +74,7 @@ pub(crate) enum TransportEvent {
 }
 
 pub(crate) struct Transport {
-    ice: Agent,
+    ice: IceAgent,
     dtls: Dtls,
     guard: Guard,
     remotes: Remotes,
@@ -107,11 +84,6 @@ pub(crate) struct Transport {
     early: Vec<Datagram>,
     path: Option<Path>,
     consent: Consent,
-    hastes: u32,
-    /// How far the agent's clock is ahead of ours.
-    ahead: Duration,
-    /// When the agent was last woken, if it has found a path and looks for no other.
-    calm: Option<Instant>,
     due: Due,
     events: VecDeque<TransportEvent>,
 }
@@ -127,25 +99,8 @@ impl Transport {
     /// `local` are our addresses as of now; the credentials belong into the offer.
     pub(crate) fn new(identity: &Identity, local: &[Local], now: Instant) -> Result<(Self, Credentials), Error> {
         let credentials = Credentials::generate();
-        let config = AgentConfig {
-            local_ufrag: credentials.ufrag.as_str().to_owned(),
-            local_pwd: credentials.password.clone(),
-            // Names are resolved for all sessions in one place.
-            multicast_dns_mode: MulticastDnsMode::Disabled,
-            disconnected_timeout: Some(DISCONNECTED_AFTER),
-            failed_timeout: Some(FAILED_AFTER),
-            keepalive_interval: Some(KEEPALIVE),
-            check_interval: CHECK_INTERVAL,
-            max_binding_requests: Some(MAX_CHECKS),
-            is_controlling: true,
-            // A viewer behind a hidden name shows up as peer reflexive; there is no better candidate to wait for.
-            srflx_acceptance_min_wait: Some(Duration::ZERO),
-            prflx_acceptance_min_wait: Some(Duration::ZERO),
-            relay_acceptance_min_wait: Some(RELAY_AFTER),
-            ..AgentConfig::default()
-        };
         let mut transport = Self {
-            ice: Agent::new(now, Arc::new(config), identity.crypto.clone())?,
+            ice: IceAgent::new(&credentials, identity.crypto.clone(), now)?,
             dtls: Dtls::new(identity.clone()),
             guard: Guard::new(credentials.clone(), identity.crypto.clone()),
             remotes: Remotes::new(local.iter().any(|local| local.address().ip().is_loopback())),
@@ -154,9 +109,6 @@ impl Transport {
             early: Vec::new(),
             path: None,
             consent: Consent::default(),
-            hastes: 0,
-            ahead: Duration::ZERO,
-            calm: None,
             due: Due::Unknown,
             events: VecDeque::new(),
         };
@@ -174,7 +126,7 @@ impl Transport {
         if !self.local.contains(&local) {
             self.local.push(local);
             self.due = Due::Unknown;
-            self.ice.add_local_candidate(local.candidate()?)?;
+            self.ice.add_local(local.candidate()?)?;
         }
         Ok(())
     }
@@ -184,7 +136,7 @@ impl Transport {
         self.dtls.accept(remote.role, remote.fingerprints)?;
         self.guard.agree(remote.password.clone(), None);
         self.agreed = true;
-        self.ice.start_connectivity_checks(now + self.ahead, true, remote.ufrag, remote.password)?;
+        self.ice.start(remote.ufrag, remote.password, now)?;
         for early in std::mem::take(&mut self.early) {
             self.feed_ice(early, now);
         }
@@ -195,8 +147,7 @@ impl Transport {
     /// Begins to look for another path, with credentials that belong into an offer; the path there is stays in use.
     pub(crate) fn announce_restart(&mut self) -> Result<Credentials, Error> {
         let credentials = Credentials::generate();
-        let ufrag = credentials.ufrag.as_str().to_owned();
-        self.ice.generate_restart_credentials(ufrag, credentials.password.clone())?;
+        self.ice.announce(&credentials)?;
         self.guard.announce(credentials.clone());
         Ok(credentials)
     }
@@ -209,16 +160,15 @@ impl Transport {
         local: &[Local],
         now: Instant,
     ) -> Result<(), Error> {
-        self.ice.apply_restart(now + self.ahead, false)?;
-        self.calm = None;
+        self.due = Due::Unknown;
+        self.ice.restart(now)?;
         self.guard.agree(password.clone(), self.path.map(|path| path.remote));
         self.local.clear();
         self.remotes.restart();
-        self.hastes = 0;
         for local in local {
             self.add_local(*local)?;
         }
-        self.ice.start_connectivity_checks(now + self.ahead, true, ufrag, password)?;
+        self.ice.start(ufrag, password, now)?;
         self.run_ice(now);
         Ok(())
     }
@@ -243,7 +193,7 @@ impl Transport {
         let line = candidate.strip_prefix("candidate:").unwrap_or(candidate);
         let added = unmarshal_candidate(line).and_then(|candidate| {
             self.events.push_back(TransportEvent::Peer(candidate.addr()));
-            self.ice.add_remote_candidate(candidate)
+            self.ice.add_remote(candidate)
         });
         if let Err(error) = added {
             tracing::debug!(%error, "candidate not taken");
@@ -286,58 +236,23 @@ impl Transport {
         }
     }
 
-    fn feed_ice(&mut self, Datagram { data, from, to }: Datagram, now: Instant) {
+    fn feed_ice(&mut self, datagram: Datagram, now: Instant) {
         // What a relay's checks find is not wanted in haste.
-        let answer = is_success(&data) && !self.local.contains(&Local::Relay(to));
-        let transport =
-            TransportContext { local_addr: to, peer_addr: from, transport_protocol: TransportProtocol::UDP, ecn: None };
-        if let Err(error) = self.ice.handle_read(TaggedBytesMut { now: now + self.ahead, transport, message: data }) {
-            tracing::debug!(%error, "check not taken");
-        }
-        if answer && self.ice.get_selected_candidate_pair().is_none() {
-            self.haste(now);
-        }
-    }
-
-    /// The agent goes on from a pair that works only at its next regular check: its clock is put forward to that.
-    fn haste(&mut self, now: Instant) {
-        if self.hastes < MAX_HASTES
-            && let Some(due) = self.ice.poll_timeout()
-        {
-            self.hastes += 1;
-            self.ahead = self.ahead.max(due.saturating_duration_since(now));
-            self.tick_ice(now);
-        }
-    }
-
-    fn tick_ice(&mut self, now: Instant) {
-        self.calm = self.calm.map(|_| now);
-        if let Err(error) = self.ice.handle_timeout(now + self.ahead) {
-            tracing::debug!(%error, "ICE timer");
-        }
-    }
-
-    /// When the agent wants to be woken, on our clock.
-    fn ice_timeout(&mut self) -> Option<Instant> {
-        let at = self.ice.poll_timeout()?;
-        let at = at.checked_sub(self.ahead).unwrap_or(at);
-        // What is overdue at once is a check that was asked for.
-        Some(self.calm.filter(|ticked| at > *ticked).map_or(at, |ticked| at.max(ticked + CALM_INTERVAL)))
+        let hasty = is_success(&datagram.data) && !self.local.contains(&Local::Relay(datagram.to));
+        self.ice.read(datagram, hasty, now);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the stack's enums are open; what is not named changes nothing")]
     fn run_ice(&mut self, now: Instant) {
         self.due = Due::Unknown;
         // Checks that were asked for are due at once.
-        if self.ice_timeout().is_some_and(|at| at <= now) {
-            self.tick_ice(now);
-        }
-        while let Some(tagged) = self.ice.poll_event() {
-            match tagged.event {
+        self.ice.handle_timeout(now);
+        while let Some(event) = self.ice.poll_event() {
+            match event {
                 Event::SelectedCandidatePairChange(local, remote) => {
                     let path = Path { local: local.base_addr(), remote: remote.addr() };
                     self.consent.begin(now);
-                    self.calm = Some(now);
+                    self.ice.settle(true, now);
                     if self.path.replace(path) != Some(path) {
                         self.events.push_back(TransportEvent::Path(path));
                     }
@@ -345,11 +260,11 @@ impl Transport {
                     self.run_dtls();
                 }
                 Event::ConnectionStateChange(ConnectionState::Disconnected) => {
-                    self.calm = None;
+                    self.ice.settle(false, now);
                     self.events.push_back(TransportEvent::Disconnected);
                 }
                 Event::ConnectionStateChange(ConnectionState::Connected) => {
-                    self.calm = self.path.map(|_| now);
+                    self.ice.settle(self.path.is_some(), now);
                 }
                 Event::ConnectionStateChange(ConnectionState::Failed) => {
                     self.path = None;
@@ -381,7 +296,7 @@ impl Transport {
         if let Due::Known(at) = self.due {
             return at;
         }
-        let due = [self.ice_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min();
+        let due = [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min();
         self.due = Due::Known(due);
         due
     }
@@ -391,10 +306,10 @@ impl Transport {
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
-        if let Some(TaggedBytesMut { transport, message, .. }) = self.ice.poll_write() {
+        if let Some(datagram) = self.ice.poll_transmit() {
             self.due = Due::Unknown;
-            self.consent.sent(&message);
-            return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
+            self.consent.sent(&datagram.data);
+            return Some(datagram);
         }
         let (data, answers) = self.dtls.poll_transmit()?;
         self.due = Due::Unknown;

@@ -187,3 +187,15 @@ fn all_paths() {
         }
     }
 }
+
+#[test]
+fn the_round_trip_is_that_of_the_path() {
+    for millis in [5, 40, 150] {
+        let delay = Duration::from_millis(millis);
+        let mut journey = Journey::begin(&[3e6], Conditions { delay, ..Conditions::PERFECT }, 1);
+        journey.pass(Duration::from_secs(5));
+        let estimate = journey.stage.session.delivery.as_ref().expect("it lives").estimate();
+        let trip = estimate.round_trip.expect("known").as_secs_f64() * 1e3;
+        assert!((trip - 2.0 * millis as f64).abs() < 3.0, "{trip} of {}", 2 * millis);
+    }
+}
