@@ -63,6 +63,8 @@ test("sound comes with the picture, and only who asks for it hears it", async ({
   const { energy = 0 } = (await heard(page)) ?? {};
   // The next beep, a second later.
   await expect.poll(async () => (await heard(page))?.energy ?? 0).toBeGreaterThan(energy * 1.2);
+  // It is known once both streams' clocks are.
+  await expect.poll(async () => (await heard(page))?.ahead).not.toBeNaN();
   const { ahead = 0 } = (await heard(page)) ?? {};
   const { count, stamped } = await frames(page);
   console.log(`the picture is ${ahead.toFixed(0)} ms ahead of the sound`);
