@@ -299,9 +299,8 @@ impl Delivery {
     pub(crate) fn poll_timeout(&self, rings: &Rings) -> Option<Instant> {
         let has_packets = self.position.has_packets(rings);
         let paced = has_packets.then(|| self.pace.reopens());
-        let reports = self.position.plays().map(|_| self.reporter.due());
-        let sound = self.audio.as_ref().filter(|_| rings.get(Encoding::Audio).latest().is_some());
-        let sound = sound.map(|audio| audio.reporter.due());
+        let reports = self.position.plays().and_then(|_| self.reporter.due());
+        let sound = self.audio.as_ref().and_then(|audio| audio.reporter.due());
         let load = self.load.as_ref().map(|load| load.due);
         [self.ladder.poll_timeout(), paced, reports, sound, load].into_iter().flatten().min()
     }

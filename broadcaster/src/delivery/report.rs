@@ -30,15 +30,17 @@ pub(super) struct Reporter {
     open: VecDeque<(u32, Instant)>,
     pub(super) packets: u64,
     pub(super) octets: u64,
+    /// The packets of the last report: there is nothing new to say before there are more.
+    told: u64,
 }
 
 impl Reporter {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, open: VecDeque::new(), packets: 0, octets: 0 }
+        Self { next: now, open: VecDeque::new(), packets: 0, octets: 0, told: 0 }
     }
 
-    pub(super) fn due(&self) -> Instant {
-        self.next
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.packets > self.told).then_some(self.next)
     }
 
     /// A compound report. `captured` is a picture or sound of the stream, `timestamp` what it bears.
@@ -52,6 +54,7 @@ impl Reporter {
         now: Instant,
     ) -> Vec<Box<dyn Packet>> {
         self.next = now + INTERVAL;
+        self.told = self.packets;
         let age = now.saturating_duration_since(captured.instant);
         let NtpTime(ntp_time) = captured.ntp.after(age);
         if self.open.len() == MAX_OPEN {
@@ -100,7 +103,9 @@ mod tests {
         let packets = reporter.report(7, "robot", captured, 1000, 90_000, later);
         let report = packets[0].as_any().downcast_ref::<SenderReport>().expect("a report");
         assert_eq!((report.ntp_time, report.rtp_time), (101 << 32 | 1 << 31, 1000 + 135_000));
-        assert_eq!(reporter.due(), later + INTERVAL);
+        assert_eq!(reporter.due(), None, "there is nothing new to say");
+        reporter.packets += 1;
+        assert_eq!(reporter.due(), Some(later + INTERVAL));
         let answer = ReceptionReport {
             last_sender_report: middle(report.ntp_time),
             delay: 65_536 / 2,

@@ -272,7 +272,7 @@ impl Delivery {
     /// A sealed report for the viewer, if one is due.
     pub(crate) fn poll_report(&mut self, rings: &Rings, now: Instant) -> Result<Option<BytesMut>, Error> {
         let cname = &self.streams.cname;
-        if self.reporter.due() <= now
+        if self.reporter.due().is_some_and(|due| due <= now)
             && let Some(encoding) = self.position.plays()
             && let Some((captured, timestamp)) = self.position.instant(rings)
         {
@@ -281,7 +281,7 @@ impl Delivery {
             return self.seal_report(&report).map(Some);
         }
         if let Some(audio) = &mut self.audio
-            && audio.reporter.due() <= now
+            && audio.reporter.due().is_some_and(|due| due <= now)
             && let Some(kept) = rings.get(Encoding::Audio).latest()
         {
             let timestamp = kept.frame.timestamp.wrapping_add(audio.timestamp_offset);
