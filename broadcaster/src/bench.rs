@@ -75,7 +75,7 @@ impl Robot {
         let (keyframes, wanted) = mpsc::channel(1);
         let mut info = camera.info(&[]);
         info.video.rungs.truncate(1);
-        let feed = Feed { info, units: vec![(BEST, taken)], running, keyframes };
+        let feed = Feed { info, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
         let lens = Lens { units, began: now(), _running: to_run, _keyframes: wanted };
         let (robot, said) = Self::start(feed, max_viewers)?;
         Ok((robot, lens, said))

@@ -112,7 +112,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
             Sound::None => "no sound",
             Sound::Tone => "a test tone, Opus",
         };
-        println!("camera    {}: {:?} source, {sound}", camera.id, camera.source);
+        println!("camera    {}: {}, {sound}", camera.id, camera.source);
         for (place, rung) in camera.info(&config.rungs).video.rungs.iter().enumerate() {
             let megabits = f64::from(rung.bitrate) / 1e6;
             println!("  rung {place}  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps);

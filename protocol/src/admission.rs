@@ -260,6 +260,8 @@ pub enum Code {
     Unsupported,
     /// Robot and viewer found no way to each other, or the way broke.
     ConnectionFailed,
+    /// The camera gives no pictures; the session goes on, and shows them as soon as it does again.
+    CameraLost,
     /// The server is going down and will be back.
     Draining,
 }

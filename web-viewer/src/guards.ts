@@ -39,6 +39,7 @@ export const CODES: Record<Code, true> = {
   unknown_camera: true,
   unsupported: true,
   connection_failed: true,
+  camera_lost: true,
   draining: true,
 };
 

@@ -7,15 +7,17 @@ import { remedy, type Millis } from "./retry";
 /**
  * - `refused`: the session that is awaited does not come.
  * - `lost`: the session whose picture there was does not go on.
+ * - `dark`: the session goes on without pictures.
  * - `withdrawn`: what still flows must not be watched on.
  */
-export type Consequence = "none" | "refused" | "lost" | "withdrawn";
+export type Consequence = "none" | "refused" | "lost" | "dark" | "withdrawn";
 
 export function consequenceOf(
   notice: Notice,
   about: SessionId | undefined,
   { playback, admittance, now }: { playback: Playback; admittance: Admittance; now: Millis },
 ): Consequence {
+  if (notice.code === "camera_lost") return about !== undefined && about === playback.session ? "dark" : "none";
   if (about !== undefined) {
     // The robot's own word on a session that has no picture yet. A picture that moves is left alone.
     if (about === playback.session && playback.flowing(now) === undefined) return "lost";

@@ -12,6 +12,7 @@ const UNREACHABLE_AFTER: Millis = 4000;
 
 export function outlook(playback: Playback, admittance: Admittance, link: Link, now: Millis): View {
   if (playback.isLive(now)) return { kind: "live" };
+  if (playback.cameraLost) return { kind: "cameraLost" };
   const { problem: notice, stopped: final } = admittance;
   if (notice) {
     return remedy(notice.code) === "wait" ? { kind: "waiting", notice } : { kind: "refused", notice, final };

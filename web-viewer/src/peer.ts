@@ -13,6 +13,7 @@ export class Peer {
   readonly connection: ConnectionId;
   session: SessionId;
   id: PeerId;
+  #cameraLost = false;
   readonly #media: Liveness;
   readonly #path = new Path();
   readonly #patience: Millis;
@@ -34,6 +35,15 @@ export class Peer {
   /** Whether another path is being looked for under a connection that is worth it. */
   get mending(): boolean {
     return !this.broken && this.#path.mending;
+  }
+
+  /** Whether there is nothing that could arrive. */
+  get cameraLost(): boolean {
+    return this.#cameraLost && !this.broken;
+  }
+
+  loseCamera(): void {
+    this.#cameraLost = true;
   }
 
   stateChanged(state: RTCPeerConnectionState, now: Millis): void {
@@ -75,7 +85,7 @@ export class Peer {
   }
 
   flows(now: Millis): boolean {
-    return !this.broken && this.#media.flows(now);
+    return !this.broken && (this.#cameraLost || this.#media.flows(now));
   }
 
   /** Time since the last frame; nothing before the first. */
@@ -91,12 +101,15 @@ export class Peer {
   verdict(visible: boolean, now: Millis): Verdict {
     if (this.broken) return "fine";
     const path = this.#path.verdict(now);
-    if (path !== "fine" || this.#path.troubled) return path;
+    if (path !== "fine" || this.#path.troubled || this.#cameraLost) return path;
     // A hidden page is shown no frames, and its timers run late.
     return visible ? this.#media.verdict(now) : "fine";
   }
 
   #arrived(now: Millis): void {
+    // What it was silent for is no fault of this connection.
+    if (this.#cameraLost) this.#media.rebase(now);
+    this.#cameraLost = false;
     // The keyframe that brings the picture back takes its time too.
     if (this.#path.arrived(now)) this.#media.rebase(now);
   }

@@ -43,6 +43,15 @@ export class Playback {
     return this.#peer?.age(now);
   }
 
+  get cameraLost(): boolean {
+    return this.#peer?.cameraLost ?? false;
+  }
+
+  /** The robot says that there are no pictures to be sent. */
+  loseCamera(): void {
+    this.#peer?.loseCamera();
+  }
+
   open(admission: Admission, id: PeerId, now: Millis): ConnectionId {
     this.#connections += 1;
     this.#peer = new Peer(this.#connections, admission.session, id, admission.video, now);

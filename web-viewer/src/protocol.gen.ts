@@ -20,7 +20,7 @@ export type Candidate = { candidate: string, sdpMid?: string, sdpMLineIndex?: nu
 
 export type Yes = true;
 
-export type Code = "unknown_robot" | "unknown_camera" | "robot_offline" | "unauthorized" | "token_expired" | "token_revoked" | "full" | "rate_limited" | "too_large" | "malformed" | "version" | "replaced" | "unsupported" | "connection_failed" | "draining";
+export type Code = "unknown_robot" | "unknown_camera" | "robot_offline" | "unauthorized" | "token_expired" | "token_revoked" | "full" | "rate_limited" | "too_large" | "malformed" | "version" | "replaced" | "unsupported" | "connection_failed" | "camera_lost" | "draining";
 
 export type Notice = { code: Code, message: string, };
 

@@ -42,6 +42,7 @@ export function remedy(code: Code): Remedy {
     case "connection_failed":
     case "replaced":
       return "again";
+    case "camera_lost":
     case "malformed":
     case "too_large":
       return "mend";

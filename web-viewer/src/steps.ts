@@ -74,6 +74,8 @@ export type View =
   | { kind: "live" }
   | { kind: "stalled"; seconds: number }
   | { kind: "reconnecting" }
+  /** The session goes on, without pictures. */
+  | { kind: "cameraLost" }
   | { kind: "waiting"; notice: Notice }
   | { kind: "refused"; notice: Notice; final: boolean }
   | { kind: "failed"; link: boolean };

@@ -31,6 +31,8 @@ export function wordsFor(view: View): Words {
       return view.seconds < 3
         ? { ...CALM, mark: "stalled", state: "The picture is delayed.", badge: "Delayed" }
         : { ...CALM, mark: "stalled", state: "The picture has stalled.", badge: `Stalled ${view.seconds} s` };
+    case "cameraLost":
+      return { ...CALM, mark: "waiting", state: "Waiting for the camera…", problem: CODES.camera_lost };
     case "waiting":
       return { ...CALM, mark: "waiting", state: "Waiting for the robot…", problem: sentence(view.notice) };
     case "refused":
@@ -61,6 +63,7 @@ const CODES: Record<Code, string> = {
   replaced: "Another connection has taken this robot’s place.",
   unsupported: "This browser cannot show the robot’s video (H.264). Try another one.",
   connection_failed: "No way to the robot was found. A firewall may be in between.",
+  camera_lost: "The robot has lost its camera. The picture appears as soon as it is back.",
   draining: "The server is restarting and will be back in a moment.",
 };
 

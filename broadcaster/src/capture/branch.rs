@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 
 use super::{
     CaptureError,
-    element::{filter, make},
+    element::{filter, make, signed},
     encoder,
     gate::Gate,
+    moment::Timeline,
     pace,
     sink::{self, Handover},
 };
@@ -45,10 +46,12 @@ pub(super) struct Branch {
 }
 
 /// Where a branch's units go, and how it asks for keyframes.
+#[derive(Clone)]
 pub(super) struct Outlet {
     pub(super) encoding: Encoding,
     pub(super) units: mpsc::Sender<AccessUnit>,
     pub(super) keyframes: mpsc::Sender<Encoding>,
+    pub(super) timeline: Arc<Timeline>,
 }
 
 impl Branch {
@@ -65,7 +68,7 @@ impl Branch {
             VideoCodec::H264 => encoder::x264(rung)?,
             VideoCodec::Vp8 => encoder::vp8(rung)?,
         });
-        let branch = Self::build(pipeline, pictures, PICTURES_WAITING, steps, outlet)?;
+        let branch = Self::build(pipeline, pictures, &waiting(PICTURES_WAITING), steps, outlet)?;
         if rung.fps < camera.fps {
             let pad = branch.valve.static_pad("src").expect("a valve has one");
             pace::slow_down(&pad, camera.fps, rung.fps);
@@ -74,13 +77,22 @@ impl Branch {
     }
 
     pub(super) fn audio(pipeline: &gst::Pipeline, sounds: &gst::Element, outlet: Outlet) -> Result<Self, CaptureError> {
-        Self::build(pipeline, sounds, SOUNDS_WAITING, encoder::opus()?, outlet)
+        Self::build(pipeline, sounds, &waiting(SOUNDS_WAITING), encoder::opus()?, outlet)
+    }
+
+    /// Pictures that are encoded already: none can be left out without the others.
+    pub(super) fn passthrough(
+        pipeline: &gst::Pipeline,
+        pictures: &gst::Element,
+        outlet: Outlet,
+    ) -> Result<Self, CaptureError> {
+        Self::build(pipeline, pictures, &[], Vec::new(), outlet)
     }
 
     fn build(
         pipeline: &gst::Pipeline,
         source: &gst::Element,
-        waiting: &str,
+        waiting: &[(&'static str, &str)],
         steps: Vec<gst::Element>,
         outlet: Outlet,
     ) -> Result<Self, CaptureError> {
@@ -91,14 +103,7 @@ impl Branch {
         }));
         let sink = sink::build(Handover::new(outlet, Arc::clone(&gate)));
         let valve = make("valve", CORE, &[("drop", "true")])?;
-        let queue = [
-            ("leaky", "downstream"),
-            ("max-size-buffers", waiting),
-            // A single picture can be larger than the default.
-            ("max-size-bytes", "0"),
-            ("max-size-time", "0"),
-        ];
-        let mut elements = vec![valve.clone(), make("queue", CORE, &queue)?];
+        let mut elements = vec![valve.clone(), make("queue", CORE, waiting)?];
         elements.extend(steps);
         elements.push(sink.clone().upcast());
         pipeline.add_many(&elements).map_err(CaptureError::Link)?;
@@ -141,6 +146,17 @@ impl Branch {
     }
 }
 
+/// A queue that holds so many, and lets a new one take the oldest's place.
+fn waiting(most: &str) -> [(&'static str, &str); 4] {
+    [
+        ("leaky", "downstream"),
+        ("max-size-buffers", most),
+        // A single picture can be larger than the default.
+        ("max-size-bytes", "0"),
+        ("max-size-time", "0"),
+    ]
+}
+
 /// What makes the camera's pictures the rung's, besides leaving some out.
 fn adapt(camera: &Camera, rung: &Rung) -> Result<Vec<gst::Element>, CaptureError> {
     let mut steps = Vec::new();
@@ -159,8 +175,4 @@ fn adapt(camera: &Camera, rung: &Rung) -> Result<Vec<gst::Element>, CaptureError
         steps.extend([make("videoscale", BASE, &[("add-borders", "false")])?, filter(caps)?]);
     }
     Ok(steps)
-}
-
-fn signed(value: u32) -> i32 {
-    i32::try_from(value).expect("the config bounds it")
 }

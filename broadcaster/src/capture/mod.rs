@@ -1,6 +1,6 @@
 //! From a camera to access units. The only place that names GStreamer.
 //!
-//! One task owns one camera's pipeline. GStreamer's own threads hand over what they have and return; they never wait for
+//! One task owns one camera, and replaces its pipeline when that fails. GStreamer's own threads hand over what they have and return; they never wait for
 //! anybody, and nobody's slowness reaches them: when the receiver is behind, whole pictures are left out up to the next
 //! keyframe, and counted.
 
@@ -13,12 +13,14 @@ mod pace;
 mod pipeline;
 mod scene;
 mod sink;
+mod source;
+mod supervision;
 mod synthetic;
 #[cfg(test)]
 mod tests;
 mod tone;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::StreamExt;
 use gstreamer as gst;
@@ -31,7 +33,9 @@ use crate::{
     media::{AccessUnit, Encoding, VideoCodec},
 };
 use branch::Outlet;
+use moment::Timeline;
 use pipeline::Pipeline;
+use supervision::{Supervision, Watchdog};
 
 /// Pictures between an encoder and the fan-out.
 ///
@@ -44,23 +48,48 @@ const SOUNDS_IN_FLIGHT: usize = 5;
 /// More than all encodings can want between two turns of the capture task.
 const KEYFRAMES_WANTED: usize = 32;
 
+/// Losses and returns that nobody has been told of yet.
+const LOSSES: usize = 8;
+
+/// How often a camera's pictures are counted.
+const WATCH: Duration = Duration::from_millis(500);
+
+/// A driver that does not let go of its camera for so long never does: only the end of the process helps.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why a camera gives no pictures.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     #[error("GStreamer did not start")]
     Init(#[source] gst::glib::Error),
     #[error("GStreamer has no element {element}: install the Debian package {package}")]
-    MissingElement { element: &'static str, package: &'static str },
+    MissingElement { element: String, package: &'static str },
+    #[error("GStreamer has no element {element}: is its name right, and its plugin installed?")]
+    UnknownElement { element: String },
+    #[error("the pipeline's description is not right")]
+    Description(#[source] gst::glib::Error),
+    #[error("the pipeline gives no pictures: let its last element be open, or an appsink named video")]
+    NoOutput,
+    #[error("the pipeline's pictures are not H.264, which passthrough needs: set passthrough = false, or encode them")]
+    NotEncoded,
     #[error("element {element} has no property {property}, or not that value for it")]
     Property { element: &'static str, property: &'static str },
     #[error("the elements of the pipeline do not fit together")]
     Link(#[source] gst::glib::BoolError),
     #[error("the pipeline did not start")]
     Start(#[source] gst::StateChangeError),
+    #[error("the pipeline does not go back to its beginning")]
+    Rewind(#[source] gst::glib::BoolError),
     #[error("{element} failed: {message}")]
     Pipeline { element: String, message: String },
     #[error("the source ended")]
     Ended,
+    #[error("no picture has come for three seconds")]
+    Silent,
+    #[error(
+        "the pipeline has not stopped within {STOPS_WITHIN:?}: its driver hangs, and this process ends to be rid of it"
+    )]
+    Stuck,
 }
 
 /// One camera, as the fan-out sees it.
@@ -72,6 +101,8 @@ pub(crate) struct Feed {
     pub(crate) running: watch::Sender<BTreeSet<Encoding>>,
     /// A message asks for a keyframe of that encoding.
     pub(crate) keyframes: mpsc::Sender<Encoding>,
+    /// Says that the camera is lost, or that it has pictures again.
+    pub(crate) lost: mpsc::Receiver<bool>,
 }
 
 /// The same camera's other half, from the lens to the [`Feed`].
@@ -81,13 +112,14 @@ pub(crate) struct Capture {
     outlets: Vec<Outlet>,
     running: watch::Receiver<BTreeSet<Encoding>>,
     keyframes: mpsc::Receiver<Encoding>,
+    lost: mpsc::Sender<bool>,
 }
 
 /// Finds out whether a camera could run with all of its encoders, without running it.
 pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<(), CaptureError> {
     init()?;
     let (_feed, capture) = open(camera.clone(), rungs);
-    Pipeline::build(&capture.camera, &capture.rungs, capture.outlets).map(drop)
+    Pipeline::build(&capture.camera, &capture.rungs, &capture.outlets).map(drop)
 }
 
 /// Makes a camera's two halves. Nothing is captured before [`Capture::run`].
@@ -96,62 +128,136 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
     let rungs = info.video.rungs.clone();
     let (keyframes, wanted) = mpsc::channel(KEYFRAMES_WANTED);
     let (running, to_run) = watch::channel(BTreeSet::new());
-    let (outlets, units) = encodings(rungs.len(), camera.sound)
+    let (lose, lost) = mpsc::channel(LOSSES);
+    let timeline = Timeline::begin();
+    let (outlets, units) = encodings(&camera, rungs.len())
         .into_iter()
         .map(|encoding| {
             let (units, taken) = mpsc::channel(match encoding {
                 Encoding::Video { .. } => PICTURES_IN_FLIGHT,
                 Encoding::Audio => SOUNDS_IN_FLIGHT,
             });
-            (Outlet { encoding, units, keyframes: keyframes.clone() }, (encoding, taken))
+            let timeline = timeline.clone();
+            (Outlet { encoding, units, keyframes: keyframes.clone(), timeline }, (encoding, taken))
         })
         .unzip();
-    let feed = Feed { info, units, running, keyframes };
-    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted })
+    let feed = Feed { info, units, running, keyframes, lost };
+    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose })
 }
 
-fn encodings(rungs: usize, sound: Sound) -> Vec<Encoding> {
+fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
     let rungs = u8::try_from(rungs).expect("the config bounds it");
-    let video = [VideoCodec::H264, VideoCodec::Vp8]
-        .into_iter()
-        .flat_map(|codec| (0..rungs).map(move |rung| Encoding::Video { rung, codec }));
-    match sound {
+    let codecs: &[VideoCodec] =
+        if camera.source.is_passthrough() { &[VideoCodec::H264] } else { &[VideoCodec::H264, VideoCodec::Vp8] };
+    let video = codecs.iter().flat_map(|codec| (0..rungs).map(move |rung| Encoding::Video { rung, codec: *codec }));
+    match camera.sound {
         Sound::None => video.collect(),
         Sound::Tone => video.chain([Encoding::Audio]).collect(),
     }
 }
 
+/// What became of one pipeline.
+enum End {
+    Cancelled,
+    Failed(CaptureError),
+}
+
 impl Capture {
-    /// Captures until cancelled.
-    pub(crate) async fn run(self, cancel: CancellationToken) -> Result<(), CaptureError> {
+    /// Captures until cancelled, with one pipeline after the other.
+    ///
+    /// Fails when the camera cannot be had in the beginning, unless it is one that may come later; and when its driver hangs.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
         init()?;
-        let Self { camera, rungs, outlets, mut running, mut keyframes } = self;
-        let mut pipeline = Pipeline::build(&camera, &rungs, outlets)?;
+        let mut supervision = Supervision::default();
+        let mut seen = false;
+        loop {
+            let began = moment::now();
+            let (end, pictures) = match self.start() {
+                Ok(mut pipeline) => {
+                    let end = self.attend(&mut pipeline, &cancel).await;
+                    let pictures = pipeline.pictures();
+                    stop(pipeline).await?;
+                    (end, pictures)
+                }
+                Err(error) => (End::Failed(error), 0),
+            };
+            let End::Failed(error) = end else { return Ok(()) };
+            seen |= pictures > 0;
+            if !seen && !self.camera.source.is_remote() {
+                return Err(error);
+            }
+            // Who does not listen any more has no viewers to tell.
+            let _ = self.lost.send(true).await;
+            let delay = supervision.failed(moment::now().saturating_duration_since(began), rand::random());
+            tracing::warn!(
+                camera = %self.camera.id, error = &error as &dyn std::error::Error, again_in = ?delay, "camera lost"
+            );
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    fn start(&mut self) -> Result<Pipeline, CaptureError> {
+        let Self { camera, rungs, outlets, running, .. } = self;
+        let mut pipeline = Pipeline::build(camera, rungs, outlets)?;
         pipeline.start()?;
-        tracing::info!(
-            camera = %camera.id, width = camera.width, height = camera.height, fps = camera.fps, rungs = rungs.len(),
-            "camera started"
-        );
         // What was said before now is not a change any more.
         running.mark_changed();
+        Ok(pipeline)
+    }
+
+    /// Serves a pipeline until it ends or fails.
+    async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
+        let Self { camera, running, keyframes, lost, .. } = self;
         let mut messages = pipeline.messages();
-        let ended = loop {
+        let mut watchdog = Watchdog::new(moment::now());
+        let mut watch = tokio::time::interval(WATCH);
+        let mut announced = false;
+        loop {
             tokio::select! {
-                () = cancel.cancelled() => break Ok(()),
+                () = cancel.cancelled() => return End::Cancelled,
                 Ok(()) = running.changed() => pipeline.run_only(&running.borrow_and_update()),
                 Some(encoding) = keyframes.recv() => pipeline.request_keyframe(encoding),
-                message = messages.next() => match message {
-                    Some(message) => if let Err(error) = judge(&message) { break Err(error) },
-                    None => break Err(CaptureError::Ended),
+                _ = watch.tick() => {
+                    let pictures = pipeline.pictures();
+                    if watchdog.is_silent(pictures, moment::now()) {
+                        return End::Failed(CaptureError::Silent);
+                    }
+                    if pictures > 0 && !announced {
+                        announced = true;
+                        let _ = lost.send(false).await;
+                        tracing::info!(
+                            camera = %camera.id, source = %camera.source, width = camera.width, height = camera.height,
+                            fps = camera.fps, "camera runs"
+                        );
+                    }
+                }
+                message = messages.next() => match message.as_ref().map(judge) {
+                    Some(Verdict::Fine) => {}
+                    Some(Verdict::Ended) if camera.source.repeats() => {
+                        if let Err(error) = pipeline.rewind() {
+                            return End::Failed(error);
+                        }
+                    }
+                    Some(Verdict::Ended) | None => return End::Failed(CaptureError::Ended),
+                    Some(Verdict::Failed(error)) => return End::Failed(error),
                 },
             }
-        };
-        drop(messages);
-        // Stopping blocks, which this thread must not.
-        if let Err(error) = tokio::task::spawn_blocking(move || drop(pipeline)).await {
-            tracing::error!(%error, "stopping the pipeline panicked");
         }
-        ended
+    }
+}
+
+/// Stopping blocks, which the runtime's threads must not, and with some drivers for ever.
+async fn stop(pipeline: Pipeline) -> Result<(), CaptureError> {
+    match tokio::time::timeout(STOPS_WITHIN, tokio::task::spawn_blocking(move || drop(pipeline))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "stopping the pipeline panicked");
+            Ok(())
+        }
+        Err(_) => Err(CaptureError::Stuck),
     }
 }
 
@@ -159,22 +265,28 @@ fn init() -> Result<(), CaptureError> {
     gst::init().map_err(CaptureError::Init)
 }
 
-/// Whether the pipeline can go on after this message.
+/// What a pipeline's message means for it.
+enum Verdict {
+    Fine,
+    Ended,
+    Failed(CaptureError),
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "GStreamer has dozens of other messages, and more with each version"
 )]
-fn judge(message: &gst::Message) -> Result<(), CaptureError> {
+fn judge(message: &gst::Message) -> Verdict {
     match message.view() {
-        gst::MessageView::Error(error) => Err(CaptureError::Pipeline {
-            element: error.src().map(|source| source.path_string().to_string()).unwrap_or_default(),
+        gst::MessageView::Error(error) => Verdict::Failed(CaptureError::Pipeline {
+            element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
             message: error.error().to_string(),
         }),
-        gst::MessageView::Eos(_) => Err(CaptureError::Ended),
+        gst::MessageView::Eos(_) => Verdict::Ended,
         gst::MessageView::Warning(warning) => {
             tracing::warn!(error = %warning.error(), "pipeline");
-            Ok(())
+            Verdict::Fine
         }
-        _ => Ok(()),
+        _ => Verdict::Fine,
     }
 }

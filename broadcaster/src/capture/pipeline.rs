@@ -1,6 +1,12 @@
 //! One camera's pipeline: its pictures and its sound, each to as many encoders as there are encodings.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -10,32 +16,38 @@ use super::{
     CaptureError,
     branch::{Branch, Outlet},
     element::make,
-    synthetic::SyntheticSource,
+    source::OpenSource,
     tone,
 };
 use crate::{
-    config::{Camera, Sound, Source},
+    config::{Camera, Sound},
     media::Encoding,
 };
 
 pub(super) struct Pipeline {
     pipeline: gst::Pipeline,
-    source: SyntheticSource,
+    source: OpenSource,
     branches: Vec<Branch>,
+    pictures: Arc<AtomicU64>,
 }
 
 impl Pipeline {
     /// With a branch for each outlet, all of them resting.
-    pub(super) fn build(camera: &Camera, rungs: &[Rung], outlets: Vec<Outlet>) -> Result<Self, CaptureError> {
+    pub(super) fn build(camera: &Camera, rungs: &[Rung], outlets: &[Outlet]) -> Result<Self, CaptureError> {
         let pipeline = gst::Pipeline::new();
-        let source = match camera.source {
-            Source::Test => SyntheticSource::new(camera),
-        };
-        let pictures = make("tee", "libgstreamer1.0-0", &[])?;
-        link(&pipeline, &[source.element(), &pictures])?;
+        let source = OpenSource::open(&pipeline, camera)?;
+        let counter = Arc::new(AtomicU64::new(0));
+        count(&source.end, counter.clone());
+        let pictures = make("tee", "libgstreamer1.0-0", &[("allow-not-linked", "true")])?;
+        pipeline.add(&pictures).map_err(CaptureError::Link)?;
+        source.end.link(&pictures).map_err(CaptureError::Link)?;
         let mut branches = Vec::new();
         for outlet in outlets {
+            let outlet = outlet.clone();
             branches.push(match (outlet.encoding, camera.sound) {
+                (Encoding::Video { .. }, _) if camera.source.is_passthrough() => {
+                    Branch::passthrough(&pipeline, &pictures, outlet)?
+                }
                 (Encoding::Video { rung, codec }, _) => {
                     Branch::video(&pipeline, &pictures, camera, &rungs[usize::from(rung)], codec, outlet)?
                 }
@@ -47,13 +59,24 @@ impl Pipeline {
                 (Encoding::Audio, Sound::None) => continue,
             });
         }
-        Ok(Self { pipeline, source, branches })
+        Ok(Self { pipeline, source, branches, pictures: counter })
     }
 
     pub(super) fn start(&mut self) -> Result<(), CaptureError> {
         self.pipeline.set_state(gst::State::Playing).map_err(CaptureError::Start)?;
         self.source.start();
         Ok(())
+    }
+
+    /// How many pictures the camera has given.
+    pub(super) fn pictures(&self) -> u64 {
+        self.pictures.load(Ordering::Relaxed)
+    }
+
+    /// Goes back to the beginning of what can be played over and over.
+    pub(super) fn rewind(&self) -> Result<(), CaptureError> {
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
+        self.pipeline.seek_simple(flags, gst::ClockTime::ZERO).map_err(CaptureError::Rewind)
     }
 
     pub(super) fn messages(&self) -> gst::bus::BusStream {
@@ -84,6 +107,14 @@ impl Drop for Pipeline {
     }
 }
 
+fn count(source: &gst::Element, counter: Arc<AtomicU64>) {
+    let pad = source.static_pad("src").expect("a source has one");
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+}
+
 fn link(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), CaptureError> {
     pipeline.add_many(elements).map_err(CaptureError::Link)?;
     gst::Element::link_many(elements).map_err(CaptureError::Link)
@@ -94,7 +125,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::media::VideoCodec;
+    use crate::{capture::moment::Timeline, media::VideoCodec};
 
     #[test]
     fn only_encoders_that_run_get_anything_to_encode() {
@@ -105,9 +136,15 @@ mod tests {
         let [running, resting] = [VideoCodec::H264, VideoCodec::Vp8].map(|codec| Encoding::Video { rung: 0, codec });
         let (units, mut taken) = mpsc::channel(10);
         let keyframes = mpsc::channel(1).0;
-        let outlet = |encoding| Outlet { encoding, units: units.clone(), keyframes: keyframes.clone() };
-        let outlets = [running, resting, Encoding::Audio].map(outlet).into();
-        let mut pipeline = Pipeline::build(&camera, &info.video.rungs, outlets).expect("it can be built");
+        let timeline = Timeline::begin();
+        let outlet = |encoding| Outlet {
+            encoding,
+            units: units.clone(),
+            keyframes: keyframes.clone(),
+            timeline: timeline.clone(),
+        };
+        let outlets = [running, resting, Encoding::Audio].map(outlet);
+        let mut pipeline = Pipeline::build(&camera, &info.video.rungs, &outlets).expect("it can be built");
         let elements = |pipeline: &Pipeline, name| {
             let found = pipeline.pipeline.iterate_all_by_element_factory_name(name).into_iter();
             found.map(|element| element.expect("nobody changes the pipeline")).collect::<Vec<gst::Element>>()

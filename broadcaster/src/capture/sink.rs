@@ -7,14 +7,18 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::{branch::Outlet, gate::Gate, moment};
+use super::{
+    branch::Outlet,
+    gate::Gate,
+    moment::{self, Timeline},
+};
 use crate::media::AccessUnit;
 
 pub(super) fn build(mut handover: Handover) -> gst_app::AppSink {
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            if let Some(unit) = access_unit(sink, &sample) {
+            if let Some(unit) = access_unit(sink, &sample, &handover.outlet.timeline) {
                 handover.pass(unit);
             }
             // Whatever became of it: an error would reach the source, and end the camera's other encodings as well.
@@ -73,11 +77,11 @@ impl Handover {
     }
 }
 
-fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample) -> Option<AccessUnit> {
+fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample, timeline: &Timeline) -> Option<AccessUnit> {
     let buffer = sample.buffer_owned()?;
     // x264enc starts its time stamps at a thousand hours; only the segment knows what they mean.
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let captured = moment::at(sink, segment.to_running_time(buffer.pts()?)?)?;
+    let captured = moment::at(sink, segment.to_running_time(buffer.pts()?)?, timeline)?;
     let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
     let mapped = buffer.into_mapped_buffer_readable().ok()?;
     Some(AccessUnit { data: Bytes::from_owner(mapped), keyframe, captured })
@@ -104,7 +108,8 @@ mod tests {
         let (keyframes, asked) = mpsc::channel(1);
         let gate = Arc::new(Gate::closed(0));
         gate.open();
-        (Handover::new(Outlet { encoding: Encoding::Audio, units, keyframes }, gate), taken, asked)
+        let timeline = Timeline::begin();
+        (Handover::new(Outlet { encoding: Encoding::Audio, units, keyframes, timeline }, gate), taken, asked)
     }
 
     #[test]

@@ -5,11 +5,15 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::scene::Scene;
-use crate::config::Camera;
+use super::{
+    element::signed,
+    scene::{Lens, Scene},
+};
+use crate::config::{Camera, Source};
 
 pub(super) struct SyntheticSource {
     app: gst_app::AppSrc,
+    lens: Lens,
     width: u32,
     height: u32,
     fps: u32,
@@ -17,13 +21,19 @@ pub(super) struct SyntheticSource {
 }
 
 impl SyntheticSource {
-    pub(super) fn new(camera: &Camera) -> Self {
+    /// Nothing for a camera that is not drawn.
+    pub(super) fn new(camera: &Camera) -> Option<Self> {
+        let lens = match camera.source {
+            Source::Test => Lens::Equirectangular,
+            Source::TestFlat => Lens::Flat,
+            Source::V4l2 { .. } | Source::Rtsp { .. } | Source::File { .. } | Source::Pipeline { .. } => return None,
+        };
         let (width, height, fps) = (camera.width, camera.height, camera.fps);
         let caps = gst_video::VideoCapsBuilder::new()
             .format(gst_video::VideoFormat::I420)
-            .width(i32::try_from(width).expect("the config bounds it"))
-            .height(i32::try_from(height).expect("the config bounds it"))
-            .framerate(gst::Fraction::new(i32::try_from(fps).expect("the config bounds it"), 1))
+            .width(signed(width))
+            .height(signed(height))
+            .framerate(gst::Fraction::new(signed(fps), 1))
             .pixel_aspect_ratio(gst::Fraction::new(1, 1))
             .field("colorimetry", "bt709")
             .build();
@@ -35,7 +45,7 @@ impl SyntheticSource {
             .max_buffers(1)
             .leaky_type(gst_app::AppLeakyType::Downstream)
             .build();
-        Self { app, width, height, fps, painter: None }
+        Some(Self { app, lens, width, height, fps, painter: None })
     }
 
     pub(super) fn element(&self) -> &gst::Element {
@@ -45,9 +55,9 @@ impl SyntheticSource {
     /// The pipeline must be playing: its clock sets the pace.
     pub(super) fn start(&mut self) {
         let app = self.app.clone();
-        let (width, height, fps) = (self.width as usize, self.height as usize, self.fps);
+        let (lens, width, height, fps) = (self.lens, self.width as usize, self.height as usize, self.fps);
         let painter = std::thread::Builder::new().name("scene".to_owned());
-        let started = painter.spawn(move || paint(&app, &Scene::new(width, height), fps));
+        let started = painter.spawn(move || paint(&app, &Scene::new(lens, width, height), fps));
         self.painter = Some(started.expect("the system gives a thread"));
     }
 

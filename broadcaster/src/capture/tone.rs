@@ -33,7 +33,7 @@ pub(super) fn source() -> Result<[gst::Element; 2], CaptureError> {
     let pad = filter.static_pad("src").expect("a filter has one");
     pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
         let begins =
-            info.buffer().and_then(|buffer| buffer.pts()).and_then(|pts| moment::at(&pad.parent_element()?, pts));
+            info.buffer().and_then(|buffer| buffer.pts()).and_then(|pts| moment::instant(&pad.parent_element()?, pts));
         if let (Some(begins), Some(buffer)) = (begins, info.buffer_mut())
             && let Ok(mut samples) = buffer.make_mut().map_writable()
         {

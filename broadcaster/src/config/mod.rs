@@ -1,6 +1,10 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
+mod camera;
 mod rungs;
+mod source;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,
@@ -10,16 +14,14 @@ use std::{
 };
 
 use anyhow::Context;
-use protocol::{CameraId, CameraInfo, Projection, RobotId, Video};
+use protocol::{CameraId, RobotId};
 use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
+pub use camera::{Camera, Sound};
 pub use rungs::{MAX_RUNGS, Rung};
+pub use source::{RtspUrl, Source, V4l2Format};
 
-const MAX_SIDE: u32 = 4096;
-/// The largest picture of H.264's level 5.1, the highest that browsers' decoders commonly take: 36,864 macroblocks.
-const MAX_PIXELS: u32 = 36_864 * 256;
-const MAX_FPS: u32 = 120;
 const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -55,43 +57,6 @@ pub struct Fanout {
     pub threads: NonZeroUsize,
 }
 
-/// `[[cameras]]`: one picture that viewers can choose.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Camera {
-    pub id: CameraId,
-    #[serde(default)]
-    pub title: Option<String>,
-    pub source: Source,
-    #[serde(default = "Camera::default_width")]
-    pub width: u32,
-    #[serde(default = "Camera::default_height")]
-    pub height: u32,
-    #[serde(default = "Camera::default_fps")]
-    pub fps: u32,
-    /// Bits per second at full size; the config's own rungs have theirs.
-    #[serde(default = "Camera::default_bitrate")]
-    pub bitrate: u32,
-    #[serde(default)]
-    pub sound: Sound,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// A drawn 360° scene with known things at known directions.
-    Test,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sound {
-    #[default]
-    None,
-    /// A beep with each second of the wall clock.
-    Tone,
-}
-
 /// A value that parses but cannot work. Names the key, the value and what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -101,6 +66,12 @@ pub enum ConfigError {
     DuplicateCamera(String),
     #[error("camera {camera}: {key} is {value}, but must be {rule}")]
     Value { camera: CameraId, key: &'static str, value: u32, rule: &'static str },
+    #[error("camera {camera}: {key} is {value:?}, but must be {rule}")]
+    Text { camera: CameraId, key: &'static str, value: String, rule: &'static str },
+    #[error("camera {camera}: {key} is missing, which source {kind:?} needs: add it, as in {key} = {example}")]
+    Missing { camera: CameraId, kind: &'static str, key: &'static str, example: &'static str },
+    #[error("camera {camera}: {key} means nothing to source {kind:?}: remove it, or choose another source")]
+    ForeignKey { camera: CameraId, kind: &'static str, key: &'static str },
     #[error("there are {0} [[rungs]] sections: keep {MAX_RUNGS} at most, or none")]
     TooManyRungs(usize),
     #[error("[[rungs]] number {number}: {key} is {value}, but must be {rule}")]
@@ -164,122 +135,5 @@ impl Config {
             camera.check()?;
         }
         rungs::check(&self.rungs, &self.cameras)
-    }
-}
-
-impl Camera {
-    /// The drawn scene in its usual size.
-    pub fn synthetic(id: CameraId) -> Self {
-        Self {
-            id,
-            title: None,
-            source: Source::Test,
-            width: Self::default_width(),
-            height: Self::default_height(),
-            fps: Self::default_fps(),
-            bitrate: Self::default_bitrate(),
-            sound: Sound::default(),
-        }
-    }
-
-    /// What viewers need to know of it, when the config has these rungs.
-    pub fn info(&self, rungs: &[Rung]) -> CameraInfo {
-        let projection = match self.source {
-            Source::Test => Projection::Equirectangular,
-        };
-        let rungs = rungs::of(self, rungs);
-        CameraInfo { id: self.id.clone(), title: self.title.clone(), video: Video { projection, rungs } }
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let even_side = |side: u32| (64..=MAX_SIDE).contains(&side) && side.is_multiple_of(2);
-        let rules = [
-            ("width", self.width, even_side(self.width), "an even number from 64 to 4096"),
-            ("height", self.height, even_side(self.height), "an even number from 64 to 4096"),
-            ("fps", self.fps, (1..=MAX_FPS).contains(&self.fps), "from 1 to 120"),
-            ("bitrate", self.bitrate, BITRATES.contains(&self.bitrate), "from 100000 to 50000000 bits per second"),
-        ];
-        let pixels = self.width.saturating_mul(self.height);
-        let rules = rules.into_iter().chain([(
-            "width × height",
-            pixels,
-            pixels <= MAX_PIXELS,
-            "at most 9437184 pixels, as in 4096×2304",
-        )]);
-        for (key, value, fine, rule) in rules {
-            if !fine {
-                return Err(ConfigError::Value { camera: self.id.clone(), key, value, rule });
-            }
-        }
-        Ok(())
-    }
-
-    fn default_width() -> u32 {
-        1920
-    }
-
-    fn default_height() -> u32 {
-        960
-    }
-
-    fn default_fps() -> u32 {
-        30
-    }
-
-    fn default_bitrate() -> u32 {
-        3_000_000
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SAMPLE: &str = include_str!("../../config/broadcaster.toml");
-
-    #[test]
-    fn shipped_sample_is_valid_and_typos_are_not() {
-        let config: Config = toml::from_str(SAMPLE).expect("sample parses");
-        assert_eq!(config.check(), Ok(()));
-        assert_eq!((config.robot.as_str(), config.cameras[0].id.as_str()), ("demo", "main"));
-        let typo = SAMPLE.replace("max_viewers", "max_veiwers");
-        let error = toml::from_str::<Config>(&typo).expect_err("a typo").to_string();
-        assert!(error.contains("max_veiwers") && error.contains("line"), "{error}");
-    }
-
-    #[test]
-    fn the_sample_states_the_defaults() {
-        let (sample, default) = (toml::from_str::<Config>(SAMPLE).expect("sample parses"), Config::default());
-        let mut titled = default.cameras[0].clone();
-        titled.title.clone_from(&sample.cameras[0].title);
-        assert_eq!(format!("{:?}", sample.media), format!("{:?}", default.media));
-        assert_eq!(format!("{:?}", sample.cameras[0]), format!("{titled:?}"));
-        assert_eq!(format!("{:?}", sample.server), format!("{:?}", default.server));
-    }
-
-    /// They stand there as comments: as sections they would hold for a camera of any other size as well.
-    #[test]
-    fn the_samples_rungs_are_what_its_camera_has_without_them() {
-        let keys = ["[[rungs]]", "width =", "bitrate ="];
-        let sample = keys.iter().fold(SAMPLE.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
-        let config: Config = toml::from_str(&sample).expect("the comments parse");
-        assert_eq!(config.check(), Ok(()));
-        assert_eq!(config.rungs.len(), 3);
-        assert_eq!(config.cameras[0].info(&config.rungs), config.cameras[0].info(&[]));
-    }
-
-    #[test]
-    fn what_cannot_work_is_named() {
-        let broken = |change: &str| {
-            let text = format!("[[cameras]]\nid = \"main\"\nsource = \"test\"\n{change}");
-            toml::from_str::<Config>(&text).expect("parses").check().expect_err("refused").to_string()
-        };
-        assert!(broken("width = 1921").contains("width is 1921"));
-        assert!(broken("width = 4096\nheight = 4096").contains("4096×2304"));
-        assert!(broken("[media]\nmax_packet = 1501").contains("max_packet is 1501"));
-        assert!(broken("fps = 0").contains("fps is 0"));
-        assert!(broken("bitrate = 5").contains("bitrate is 5"));
-        assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));
-        assert!(toml::from_str::<Config>("cameras = []").expect("parses").check().is_err());
     }
 }

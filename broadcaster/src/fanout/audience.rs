@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use protocol::{CameraInfo, PeerId, SessionId, ToRobot, ToServer};
+use protocol::{CameraInfo, Code, Notice, PeerId, SessionId, ToRobot, ToServer};
 use slotmap::SlotMap;
 
 use super::{
@@ -36,6 +36,11 @@ pub(super) enum Input {
     Datagram(Datagram),
     /// A camera has a picture, or a piece of sound.
     Frame(usize, Encoding, Arc<Frame>),
+    /// A camera has lost its pictures, or has them again.
+    Camera {
+        camera: usize,
+        lost: bool,
+    },
     /// We can be reached elsewhere from now on.
     Relocate(Addresses),
     /// The address that was asked for.
@@ -128,12 +133,26 @@ impl Audience {
             Input::Message(message) => self.handle_message(message, now),
             Input::Datagram(datagram) => self.handle_datagram(datagram, now),
             Input::Frame(camera, encoding, frame) => self.handle_frame(camera, encoding, frame, now),
+            Input::Camera { camera, lost } => self.camera_changed(camera, lost, now),
             Input::Relocate(addresses) => self.relocate(addresses, now),
             Input::Name(name, address) => self.handle_name(&name, address, now),
             Input::ShutDown => {
                 for key in self.everybody() {
                     self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
                 }
+            }
+        }
+    }
+
+    /// Who watches a camera that is lost is told to stay.
+    fn camera_changed(&mut self, camera: usize, lost: bool, now: Instant) {
+        self.cameras[camera].lost = lost;
+        if !lost {
+            return;
+        }
+        for key in self.everybody() {
+            if self.seats.get(key).is_some_and(|seat| seat.camera == camera && seat.session.is_live()) {
+                self.with(key, now, |session, _| session.tell(camera_lost()));
             }
         }
     }
@@ -314,6 +333,9 @@ impl Audience {
                     let (viewer, session) = (seat.session.viewer(), seat.session.id());
                     tracing::info!(%viewer, %session, "viewer connected");
                     self.outputs.push_back(Output::Live(session.clone()));
+                    if self.cameras[seat.camera].lost {
+                        seat.session.tell(camera_lost());
+                    }
                     // Names that are not known by now are not needed.
                     forget(&mut self.names, key);
                 }
@@ -386,6 +408,10 @@ impl Audience {
         }
         self.outputs.push_back(Output::Released(session.id().clone(), viewer.clone()));
     }
+}
+
+fn camera_lost() -> Notice {
+    Notice::new(Code::CameraLost, "the camera gives no pictures; it is being looked for")
 }
 
 fn forget(names: &mut BTreeMap<String, Vec<Key>>, key: Key) {

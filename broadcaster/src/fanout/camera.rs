@@ -16,6 +16,8 @@ pub(super) struct Camera {
     /// Bits per second of its qualities, best first.
     pub(super) rungs: Vec<f64>,
     pub(super) rings: Rings,
+    /// There are no pictures for now.
+    pub(super) lost: bool,
     viewers: BTreeMap<Encoding, BTreeSet<Key>>,
 }
 
@@ -25,6 +27,7 @@ impl Camera {
             id: info.id.clone(),
             rungs: info.video.rungs.iter().map(|rung| f64::from(rung.bitrate)).collect(),
             rings: Rings::new(encodings.iter().copied()),
+            lost: false,
             viewers: encodings.iter().map(|encoding| (*encoding, BTreeSet::new())).collect(),
         }
     }

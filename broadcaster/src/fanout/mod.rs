@@ -142,7 +142,10 @@ impl Fanout {
             let deadline = deadlines.into_iter().flatten().min().map(tokio::time::Instant::from_std);
             tokio::select! {
                 () = cancel.cancelled() => break Ok(()),
-                (feed, encoding, unit) = next_unit(&mut self.feeds) => self.handle_unit(feed, encoding, &unit),
+                (camera, word) = next_of(&mut self.feeds) => match word {
+                    FromCamera::Unit(encoding, unit) => self.handle_unit(camera, encoding, &unit),
+                    FromCamera::Lost(lost) => self.everybody(|| Input::Camera { camera, lost }),
+                },
                 received = socket.receive() => match received {
                     Ok(datagrams) => {
                         let now = now();
@@ -341,14 +344,24 @@ impl Fanout {
     }
 }
 
-/// The next access unit of any camera and encoding, with the camera's place. A camera that has ended is never ready.
-async fn next_unit(feeds: &mut [Feed]) -> (usize, Encoding, AccessUnit) {
+/// What a camera has to say.
+enum FromCamera {
+    Unit(Encoding, AccessUnit),
+    /// It is lost, or found again.
+    Lost(bool),
+}
+
+/// The next word of any camera, with its place. One that has ended is never ready.
+async fn next_of(feeds: &mut [Feed]) -> (usize, FromCamera) {
     poll_fn(|context| {
         for (index, feed) in feeds.iter_mut().enumerate() {
             for (encoding, units) in &mut feed.units {
                 if let Poll::Ready(Some(unit)) = units.poll_recv(context) {
-                    return Poll::Ready((index, *encoding, unit));
+                    return Poll::Ready((index, FromCamera::Unit(*encoding, unit)));
                 }
+            }
+            if let Poll::Ready(Some(lost)) = feed.lost.poll_recv(context) {
+                return Poll::Ready((index, FromCamera::Lost(lost)));
             }
         }
         Poll::Pending

@@ -43,7 +43,12 @@ impl Line {
                 // A full queue loses it.
                 let _ = self.datagrams.try_send(datagram);
             }
-            Input::Message(_) | Input::Frame(..) | Input::Relocate(_) | Input::Name(..) | Input::ShutDown => {
+            Input::Message(_)
+            | Input::Frame(..)
+            | Input::Camera { .. }
+            | Input::Relocate(_)
+            | Input::Name(..)
+            | Input::ShutDown => {
                 if self.inputs.try_send(input).is_err() {
                     tracing::error!("a thread that serves viewers has stopped");
                 }

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{Candidate, Description, DescriptionKind, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
+use protocol::{Candidate, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
     delivery::{Burst, Counters, Delivery, Format, Terms, Watched},
@@ -332,10 +332,15 @@ impl Session {
         self.phase = Phase::Ended;
         self.transport.close(now);
         if let Some(notice) = end.notice() {
-            let message = ToServer::Notice { to: self.viewer.clone(), notice, about: self.about() };
-            self.events.push_back(SessionEvent::Say(message));
+            self.tell(notice);
         }
         self.events.push_back(SessionEvent::Ended(end));
+    }
+
+    /// Has the viewer told something about its session.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        let message = ToServer::Notice { to: self.viewer.clone(), notice, about: self.about() };
+        self.events.push_back(SessionEvent::Say(message));
     }
 
     fn pump(&mut self, rings: &Rings, now: Instant) {

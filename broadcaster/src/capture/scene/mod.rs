@@ -2,27 +2,29 @@
 //!
 //! The base picture is drawn once; each frame is a copy of it with the marker moved and the time painted in.
 
-mod equirectangular;
 mod label;
+mod lens;
 mod picture;
+mod room;
 mod stamp;
 
 use std::time::Duration;
 
-use equirectangular::Equirectangular;
+pub(super) use lens::Lens;
 pub(super) use picture::Picture;
+use room::Room;
 use stamp::Stamp;
 
 /// Draws the frames of one synthetic camera.
 pub(super) struct Scene {
     base: Picture,
-    room: Equirectangular,
+    room: Room,
     stamp: Stamp,
 }
 
 impl Scene {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        let room = Equirectangular::new(width, height);
+    pub(super) fn new(lens: Lens, width: usize, height: usize) -> Self {
+        let room = Room::new(lens, width, height);
         Self { base: room.draw_base(), room, stamp: Stamp::for_width(width) }
     }
 

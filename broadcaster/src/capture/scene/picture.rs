@@ -35,14 +35,6 @@ impl Picture {
         Self { width, height, planes: vec![0; width * height * 3 / 2] }
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
-    pub(super) fn height(&self) -> usize {
-        self.height
-    }
-
     pub(in crate::capture) fn into_bytes(self) -> Vec<u8> {
         self.planes
     }

@@ -1,9 +1,10 @@
-//! A room seen in all directions: longitude from left to right, latitude from top to bottom.
+//! A room with known things in known directions, as a lens sees it.
 
 use std::{f32::consts::PI, time::Duration};
 
 use super::{
     label::Label,
+    lens::{Direction, Lens, angles, direction, dot},
     picture::{Colour, Picture},
 };
 
@@ -33,23 +34,28 @@ const PATCHES: [(&str, f32, f32, [u8; 3]); 6] = [
     ("DOWN", 0.0, -90.0, [190, 60, 200]),
 ];
 
-pub(super) struct Equirectangular {
+pub(super) struct Room {
+    lens: Lens,
     width: usize,
     height: usize,
 }
 
 /// A coloured square that touches the sphere of directions at its centre.
 struct Patch {
-    centre: [f32; 3],
-    right: [f32; 3],
-    up: [f32; 3],
+    centre: Direction,
+    right: Direction,
+    up: Direction,
     colour: Colour,
     label: Label,
 }
 
-impl Equirectangular {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        Self { width, height }
+impl Room {
+    pub(super) fn new(lens: Lens, width: usize, height: usize) -> Self {
+        Self { lens, width, height }
+    }
+
+    fn aspect(&self) -> f32 {
+        self.width as f32 / self.height as f32
     }
 
     pub(super) fn draw_base(&self) -> Picture {
@@ -57,23 +63,23 @@ impl Equirectangular {
             PATCHES.iter().map(|(name, yaw, pitch, rgb)| Patch::new(name, *yaw, *pitch, *rgb)).collect();
         let mut picture = Picture::new(self.width, self.height);
         for y in 0..self.height {
-            let pitch = 90.0 - (y as f32 + 0.5) / self.height as f32 * 180.0;
             for x in 0..self.width {
-                let yaw = (x as f32 + 0.5) / self.width as f32 * 360.0 - 180.0;
-                let direction = direction(yaw, pitch);
-                let colour = patches.iter().find_map(|patch| patch.colour(direction));
-                picture.set(x, y, colour.unwrap_or_else(|| room(yaw, pitch)));
+                let at = ((x as f32 + 0.5) / self.width as f32, (y as f32 + 0.5) / self.height as f32);
+                let ray = self.lens.ray(at.0, at.1, self.aspect());
+                let colour = patches.iter().find_map(|patch| patch.colour(ray));
+                picture.set(x, y, colour.unwrap_or_else(|| wall(ray)));
             }
         }
         picture
     }
 
     pub(super) fn draw_marker(&self, picture: &mut Picture, unix: Duration) {
-        let turn = (unix.as_millis() % 10_000) as f32 / 1000.0 * MARKER_DEGREES_PER_SECOND;
-        let (across, down) = (self.width as f32 / 360.0, self.height as f32 / 180.0);
-        // Circles of latitude shrink towards the poles; the marker is drawn wider to look round.
-        let (radius_x, radius_y) = (MARKER_RADIUS * across / MARKER_PITCH.to_radians().cos(), MARKER_RADIUS * down);
-        let (centre_x, centre_y) = (turn * across, (90.0 - MARKER_PITCH) * down);
+        let yaw = (unix.as_millis() % 10_000) as f32 / 1000.0 * MARKER_DEGREES_PER_SECOND - 180.0;
+        let Some((x, y)) = self.lens.locate(direction(yaw, MARKER_PITCH), self.aspect()) else { return };
+        let (width, height) = (self.width as f32, self.height as f32);
+        let radius = self.lens.extent(MARKER_RADIUS, MARKER_PITCH, self.aspect());
+        let (radius_x, radius_y) = (radius.0 * width, radius.1 * height);
+        let (centre_x, centre_y) = ((x * width) as isize, (y * height) as isize);
         let (reach_x, reach_y) = (radius_x.ceil() as isize, radius_y.ceil() as isize);
         for dy in -reach_y..=reach_y {
             for dx in -reach_x..=reach_x {
@@ -83,12 +89,13 @@ impl Equirectangular {
                     0.7..1.0 => Colour::BLACK,
                     _ => continue,
                 };
-                let x = (centre_x as isize + dx).rem_euclid(self.width as isize) as usize;
-                let y = centre_y as isize + dy;
-                if let Ok(y) = usize::try_from(y)
-                    && y < picture.height()
+                let x = centre_x + dx;
+                let x = if self.lens.closes() { x.rem_euclid(self.width as isize) } else { x };
+                if let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(centre_y + dy))
+                    && x < self.width
+                    && y < self.height
                 {
-                    picture.set(x.min(picture.width() - 1), y, colour);
+                    picture.set(x, y, colour);
                 }
             }
         }
@@ -108,7 +115,7 @@ impl Patch {
         }
     }
 
-    fn colour(&self, direction: [f32; 3]) -> Option<Colour> {
+    fn colour(&self, direction: Direction) -> Option<Colour> {
         let depth = dot(direction, self.centre);
         if depth <= 0.0 {
             return None;
@@ -122,19 +129,9 @@ impl Patch {
     }
 }
 
-/// The unit vector of a direction: x to the right, y up, −z to the front.
-fn direction(yaw: f32, pitch: f32) -> [f32; 3] {
-    let (yaw_sin, yaw_cos) = yaw.to_radians().sin_cos();
-    let (pitch_sin, pitch_cos) = pitch.to_radians().sin_cos();
-    [pitch_cos * yaw_sin, pitch_sin, -pitch_cos * yaw_cos]
-}
-
-fn dot(a: [f32; 3], b: [f32; 3]) -> f32 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
 /// Walls, sky and floor, with the graticule on them.
-fn room(yaw: f32, pitch: f32) -> Colour {
+fn wall(ray: Direction) -> Colour {
+    let (yaw, pitch) = angles(ray);
     let off_line = |degrees: f32| {
         let past = degrees.rem_euclid(GRATICULE_DEGREES);
         past.min(GRATICULE_DEGREES - past)
@@ -163,18 +160,29 @@ mod tests {
 
     #[test]
     fn each_patch_lies_where_it_is_said_to() {
-        let picture = Equirectangular::new(WIDTH, HEIGHT).draw_base();
+        let picture = Room::new(Lens::Equirectangular, WIDTH, HEIGHT).draw_base();
         for (name, yaw, pitch, [r, g, b]) in PATCHES {
             let (x, y) = at(yaw, pitch);
             assert_eq!(picture.colour(x, y), Colour::rgb(r, g, b), "{name}");
         }
         let (x, y) = at(7.0, 20.0);
-        assert_eq!(picture.colour(x, y), room(7.0, 20.0), "between the patches is the room");
+        assert_eq!(picture.colour(x, y), wall(direction(7.0, 20.0)), "between the patches is the room");
+    }
+
+    #[test]
+    fn an_ordinary_lens_sees_what_is_in_front() {
+        let room = Room::new(Lens::Flat, WIDTH, HEIGHT);
+        let mut picture = room.draw_base();
+        let [front, ..] = PATCHES.map(|(_, _, _, [r, g, b])| Colour::rgb(r, g, b));
+        assert_eq!(picture.colour(WIDTH / 2, HEIGHT / 2), front);
+        room.draw_marker(&mut picture, Duration::from_secs(1_700_000_005));
+        let lowest = (HEIGHT / 2..HEIGHT).find(|y| picture.colour(WIDTH / 2, *y) == Colour::WHITE);
+        assert!(lowest.is_some(), "the marker is in front, below the horizon");
     }
 
     #[test]
     fn the_marker_goes_around_to_the_right_and_over_the_seam() {
-        let room = Equirectangular::new(WIDTH, HEIGHT);
+        let room = Room::new(Lens::Equirectangular, WIDTH, HEIGHT);
         let base = room.draw_base();
         for (millis, yaw) in [(0, -180.0), (2_500, -90.0), (5_000, 0.0), (7_500, 90.0), (9_999, 179.9)] {
             let mut picture = base.clone();

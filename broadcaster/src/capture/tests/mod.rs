@@ -1,5 +1,7 @@
 //! A small camera that really runs. Time passes in frames: nothing here depends on how fast the machine is.
 
+mod sources;
+
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CaptureError, open};
 use crate::{
-    config::{Camera, Rung, Sound},
+    config::{Camera, Rung, Sound, Source},
     media::{AccessUnit, Encoding, NtpTime, VideoCodec},
 };
 
@@ -38,18 +40,16 @@ struct Watched {
 
 impl Watched {
     fn start(small_fps: u32) -> Self {
-        let camera = Camera {
-            width: 160,
-            height: 80,
-            fps: FPS,
-            sound: Sound::Tone,
-            ..Camera::synthetic("main".parse().expect("an id"))
-        };
+        let camera = Camera { sound: Sound::Tone, ..small(Source::Test) };
         let rungs = [
             Rung { width: 160, fps: None, bitrate: 300_000 },
             Rung { width: 80, fps: Some(small_fps), bitrate: 100_000 },
         ];
-        let (feed, capture) = open(camera, &rungs);
+        Self::watch(camera, &rungs)
+    }
+
+    fn watch(camera: Camera, rungs: &[Rung]) -> Self {
+        let (feed, capture) = open(camera, rungs);
         let (all, units) = mpsc::unbounded_channel();
         let mut takers = JoinSet::new();
         for (encoding, mut source) in feed.units {
@@ -74,7 +74,7 @@ impl Watched {
 
     async fn next(&mut self) -> (Encoding, AccessUnit) {
         tokio::select! {
-            unit = self.units.recv() => unit.expect("takers live"),
+            Some(unit) = self.units.recv() => unit,
             ended = self.capture.join_next() => panic!("the capture ended: {ended:?}"),
             () = tokio::time::sleep(HANG) => panic!("nothing comes any more"),
         }
@@ -129,6 +129,10 @@ impl Watched {
         let channels_closed = tokio::time::timeout(HANG, self.takers.join_all()).await;
         assert!(channels_closed.is_ok(), "something still holds a way out of the pipeline");
     }
+}
+
+fn small(source: Source) -> Camera {
+    Camera { source, width: 160, height: 80, fps: FPS, ..Camera::synthetic("main".parse().expect("an id")) }
 }
 
 fn now() -> Instant {

@@ -1,0 +1,84 @@
+//! When a camera that failed is tried again, and when one that is silent has failed. Pure.
+
+use std::time::{Duration, Instant};
+
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(30);
+
+/// A camera that has run for so long was well: its next failure is a first one.
+const WELL_AFTER: Duration = Duration::from_secs(10);
+
+/// Some cameras give one picture a second; those that give none for this long give none any more.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// How often a camera has failed lately.
+#[derive(Debug, Default)]
+pub(super) struct Supervision {
+    failures: u32,
+}
+
+impl Supervision {
+    /// The camera has failed after it ran for so long. Returns how long to wait; `share`, from 0 to 1, tells apart the many
+    /// that fail together.
+    pub(super) fn failed(&mut self, ran: Duration, share: f64) -> Duration {
+        if ran >= WELL_AFTER {
+            self.failures = 0;
+        }
+        let delay = FIRST_DELAY.saturating_mul(1 << self.failures.min(16)).min(MAX_DELAY);
+        self.failures += 1;
+        // From three quarters to all of it.
+        delay.mul_f64(0.75 + 0.25 * share)
+    }
+}
+
+/// Watches the count of a camera's pictures.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    pictures: u64,
+    since: Instant,
+}
+
+impl Watchdog {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { pictures: 0, since: now }
+    }
+
+    /// Whether there have been no new pictures for too long.
+    pub(super) fn is_silent(&mut self, pictures: u64, now: Instant) -> bool {
+        if pictures != self.pictures {
+            *self = Self { pictures, since: now };
+        }
+        now.saturating_duration_since(self.since) >= SILENT_AFTER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_fails_again_and_again_waits_ever_longer() {
+        let mut supervision = Supervision::default();
+        let mut delays = |share| (0..9).map(|_| supervision.failed(Duration::ZERO, share)).collect::<Vec<_>>();
+        let longest = delays(1.0);
+        assert_eq!(longest[..4], [500, 1000, 2000, 4000].map(Duration::from_millis));
+        assert_eq!(longest[8], MAX_DELAY);
+        assert_eq!(delays(0.0)[0], MAX_DELAY.mul_f64(0.75));
+        for _ in 0..100 {
+            assert!(supervision.failed(Duration::from_secs(1), 0.5) <= MAX_DELAY);
+        }
+        assert_eq!(supervision.failed(WELL_AFTER, 1.0), FIRST_DELAY, "it was well meanwhile");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn only_who_gives_nothing_new_is_silent() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut watchdog = Watchdog::new(start);
+        assert!(!watchdog.is_silent(0, at(2900)));
+        assert!(!watchdog.is_silent(1, at(2950)));
+        assert!(!watchdog.is_silent(1, at(5900)));
+        assert!(watchdog.is_silent(1, at(5950)));
+    }
+}

@@ -1,0 +1,94 @@
+//! Cameras of all kinds, and what becomes of those that fail.
+
+use super::*;
+use crate::capture::check;
+
+fn own(description: &str) -> Camera {
+    small(Source::Pipeline { description: description.to_owned(), passthrough: false })
+}
+
+fn passthrough(description: &str) -> Camera {
+    small(Source::Pipeline { description: description.to_owned(), passthrough: true })
+}
+
+/// Takes pictures until the camera has begun so often, and expects each run to begin with a keyframe and time to go on.
+async fn begins(camera: &mut Watched, times: usize) {
+    let (mut last, mut runs) = (Duration::ZERO, 0);
+    while runs < times {
+        let unit = camera.next_of(BEST).await;
+        let media = unit.captured.media;
+        assert!(media > last, "{media:?} after {last:?}");
+        // Pictures of one run are a tenth of a second apart.
+        if runs == 0 || media - last > 4 * FRAME {
+            assert!(unit.keyframe, "a decoder cannot begin with anything else");
+            runs += 1;
+        }
+        last = media;
+    }
+}
+
+#[tokio::test]
+async fn a_camera_that_ends_begins_again() {
+    let mut camera = Watched::watch(own("videotestsrc is-live=true num-buffers=15 ! video/x-raw,framerate=10/1"), &[]);
+    camera.run([BEST]);
+    begins(&mut camera, 3).await;
+    camera.stop().await;
+}
+
+#[tokio::test]
+async fn a_camera_that_falls_silent_begins_again() {
+    let silent = "videotestsrc is-live=true num-buffers=15 ! video/x-raw,framerate=10/1 ! concat name=all \
+                  videotestsrc is-live=true ! valve drop=true ! all. all. ! identity";
+    let mut camera = Watched::watch(own(silent), &[]);
+    camera.run([BEST]);
+    begins(&mut camera, 2).await;
+    camera.stop().await;
+}
+
+#[tokio::test]
+async fn an_operators_pipeline_may_end_in_a_sink_named_video() {
+    let sink = "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=30/1 ! appsink name=video";
+    let mut camera = Watched::watch(own(sink), &[]);
+    camera.run([BEST]);
+    assert!(camera.next_of(BEST).await.keyframe);
+    camera.only(BEST, 5).await;
+    camera.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_encoded_is_sent_on_as_it_is() {
+    let encoded = "videotestsrc is-live=true ! video/x-raw,framerate=10/1 ! x264enc tune=zerolatency key-int-max=10";
+    let mut camera = Watched::watch(passthrough(encoded), &[]);
+    camera.run([BEST]);
+    let first = camera.next_of(BEST).await;
+    assert!(first.keyframe && first.data.starts_with(&[0, 0, 0, 1]), "with start codes");
+    let parameter_sets = first.data.windows(5).filter(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 0x1f == 7);
+    assert_eq!(parameter_sets.count(), 1, "each keyframe brings what a decoder needs");
+    camera.only(BEST, 20).await;
+    camera.stop().await;
+}
+
+#[test]
+fn what_cannot_be_built_is_named() {
+    let refused = |camera: Camera| {
+        let error = check(&camera, &[]).expect_err("refused");
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {cause}")
+    };
+    assert!(refused(own("v4l2srcc ! queue")).contains("no element v4l2srcc"));
+    assert!(refused(own("videotestsrc patern=ball")).contains("patern"));
+    assert!(refused(own("videotestsrc ! fakesink")).contains("fakesink"));
+    assert!(refused(own("videotestsrc ! fakesink name=video")).contains("no pictures"));
+    let raw = "videotestsrc ! video/x-raw,format=I420";
+    assert!(refused(passthrough(raw)).contains("not H.264"));
+}
+
+#[tokio::test]
+async fn a_camera_that_is_not_there_in_the_beginning_ends_the_capture() {
+    let gone = Source::V4l2 { device: "/dev/video-nobody".into(), format: Default::default() };
+    for camera in [small(gone), small(Source::File { path: "/nowhere/tour.mp4".into() })] {
+        let (_feed, capture) = open(camera, &[]);
+        let error = capture.run(CancellationToken::new()).await.expect_err("there is none");
+        assert!(matches!(error, CaptureError::Pipeline { .. } | CaptureError::Start(_)), "{error:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Where a camera's pictures come from: `source`, and the keys that belong to it.
+
+use std::{fmt, path::PathBuf};
+
+use protocol::{CameraId, Projection};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// A source with all that it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A drawn room, seen all around.
+    Test,
+    /// The same room through an ordinary lens.
+    TestFlat,
+    V4l2 {
+        device: PathBuf,
+        format: V4l2Format,
+    },
+    Rtsp {
+        url: RtspUrl,
+        passthrough: bool,
+    },
+    /// Played over and over.
+    File {
+        path: PathBuf,
+    },
+    /// The operator's own elements, as for `gst-launch-1.0`.
+    Pipeline {
+        description: String,
+        passthrough: bool,
+    },
+}
+
+/// What a V4L2 device is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum V4l2Format {
+    /// Whatever gives the size and rate that the config wants.
+    #[default]
+    Auto,
+    Raw,
+    Mjpeg,
+    /// Sent on as it comes.
+    H264,
+}
+
+/// An address with what it takes to get in: that is not for logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RtspUrl(String);
+
+/// What a section's `source` may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    Test,
+    TestFlat,
+    V4l2,
+    Rtsp,
+    File,
+    Pipeline,
+}
+
+/// The keys of a section that belong to one source or another.
+pub(super) struct Keys {
+    pub(super) device: Option<String>,
+    pub(super) format: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) pipeline: Option<String>,
+    pub(super) passthrough: Option<bool>,
+}
+
+impl Keys {
+    pub(super) fn source(mut self, camera: &CameraId, kind: Kind) -> Result<Source, ConfigError> {
+        let missing = |key, example| ConfigError::Missing { camera: camera.clone(), kind: kind.name(), key, example };
+        let source = match kind {
+            Kind::Test => Source::Test,
+            Kind::TestFlat => Source::TestFlat,
+            Kind::V4l2 => Source::V4l2 {
+                device: self.device.take().ok_or_else(|| missing("device", "\"/dev/video0\""))?.into(),
+                format: V4l2Format::parse(camera, self.format.take())?,
+            },
+            Kind::Rtsp => Source::Rtsp {
+                url: RtspUrl::parse(
+                    camera,
+                    self.url.take().ok_or_else(|| missing("url", "\"rtsp://192.0.2.7/stream\""))?,
+                )?,
+                passthrough: self.passthrough.take().unwrap_or(false),
+            },
+            Kind::File => {
+                Source::File { path: self.path.take().ok_or_else(|| missing("path", "\"/srv/tour.mp4\""))?.into() }
+            }
+            Kind::Pipeline => Source::Pipeline {
+                description: self
+                    .pipeline
+                    .take()
+                    .ok_or_else(|| missing("pipeline", "\"videotestsrc is-live=true\""))?,
+                passthrough: self.passthrough.take().unwrap_or(false),
+            },
+        };
+        match self.left() {
+            Some(key) => Err(ConfigError::ForeignKey { camera: camera.clone(), kind: kind.name(), key }),
+            None => Ok(source),
+        }
+    }
+
+    /// A key that the source has no use for.
+    fn left(&self) -> Option<&'static str> {
+        let Self { device, format, url, path, pipeline, passthrough } = self;
+        let keys = [
+            ("device", device.is_some()),
+            ("format", format.is_some()),
+            ("url", url.is_some()),
+            ("path", path.is_some()),
+            ("pipeline", pipeline.is_some()),
+            ("passthrough", passthrough.is_some()),
+        ];
+        keys.into_iter().find_map(|(key, is_there)| is_there.then_some(key))
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::TestFlat => "test-flat",
+            Self::V4l2 => "v4l2",
+            Self::Rtsp => "rtsp",
+            Self::File => "file",
+            Self::Pipeline => "pipeline",
+        }
+    }
+}
+
+impl Source {
+    /// Its pictures come encoded, and are sent on as they are.
+    pub fn is_passthrough(&self) -> bool {
+        match self {
+            Self::Rtsp { passthrough, .. } | Self::Pipeline { passthrough, .. } => *passthrough,
+            Self::V4l2 { format, .. } => *format == V4l2Format::H264,
+            Self::Test | Self::TestFlat | Self::File { .. } => false,
+        }
+    }
+
+    /// It has an end, and begins anew then.
+    pub fn repeats(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
+    /// It may come later: what is not there yet is waited for instead of given up.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Self::Rtsp { .. })
+    }
+
+    /// How directions in space lie in its pictures, where the config does not say.
+    pub(super) fn projection(&self) -> Projection {
+        match self {
+            Self::Test => Projection::Equirectangular,
+            Self::TestFlat | Self::V4l2 { .. } | Self::Rtsp { .. } | Self::File { .. } | Self::Pipeline { .. } => {
+                Projection::Flat
+            }
+        }
+    }
+}
+
+/// For people: what it is and where, without passwords.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test => formatter.write_str("test"),
+            Self::TestFlat => formatter.write_str("test-flat"),
+            Self::V4l2 { device, .. } => write!(formatter, "v4l2 {}", device.display()),
+            Self::Rtsp { url, .. } => write!(formatter, "rtsp {url:?}"),
+            Self::File { path } => write!(formatter, "file {}", path.display()),
+            Self::Pipeline { description, .. } => write!(formatter, "pipeline {description:?}"),
+        }
+    }
+}
+
+impl V4l2Format {
+    fn parse(camera: &CameraId, text: Option<String>) -> Result<Self, ConfigError> {
+        match text.as_deref() {
+            None | Some("auto") => Ok(Self::Auto),
+            Some("raw") => Ok(Self::Raw),
+            Some("mjpeg") => Ok(Self::Mjpeg),
+            Some("h264") => Ok(Self::H264),
+            Some(_) => Err(ConfigError::Text {
+                camera: camera.clone(),
+                key: "format",
+                value: text.unwrap_or_default(),
+                rule: "\"auto\", \"raw\", \"mjpeg\" or \"h264\"",
+            }),
+        }
+    }
+}
+
+impl RtspUrl {
+    fn parse(camera: &CameraId, text: String) -> Result<Self, ConfigError> {
+        let rest = ["rtsp://", "rtsps://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+        if rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+            return Ok(Self(text));
+        }
+        let rule = "an address that begins with rtsp:// or rtsps:// and names a host";
+        Err(ConfigError::Text { camera: camera.clone(), key: "url", value: Self(text).public(), rule })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Without name and password.
+    fn public(&self) -> String {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let authority = rest.find('/').unwrap_or(rest.len());
+        let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+        format!("{scheme}://{}", &rest[host..])
+    }
+}
+
+impl fmt::Debug for RtspUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.public())
+    }
+}

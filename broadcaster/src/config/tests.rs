@@ -1,0 +1,108 @@
+//! What the config says, and what it refuses.
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../config/broadcaster.toml");
+
+#[test]
+fn shipped_sample_is_valid_and_typos_are_not() {
+    let config: Config = toml::from_str(SAMPLE).expect("sample parses");
+    assert_eq!(config.check(), Ok(()));
+    assert_eq!((config.robot.as_str(), config.cameras[0].id.as_str()), ("demo", "main"));
+    let typo = SAMPLE.replace("max_viewers", "max_veiwers");
+    let error = toml::from_str::<Config>(&typo).expect_err("a typo").to_string();
+    assert!(error.contains("max_veiwers") && error.contains("line"), "{error}");
+}
+
+#[test]
+fn the_sample_states_the_defaults() {
+    let (sample, default) = (toml::from_str::<Config>(SAMPLE).expect("sample parses"), Config::default());
+    let mut titled = default.cameras[0].clone();
+    titled.title.clone_from(&sample.cameras[0].title);
+    assert_eq!(format!("{:?}", sample.media), format!("{:?}", default.media));
+    assert_eq!(format!("{:?}", sample.cameras[0]), format!("{titled:?}"));
+    assert_eq!(format!("{:?}", sample.server), format!("{:?}", default.server));
+}
+
+/// They stand there as comments: as sections they would hold for a camera of any other size as well.
+#[test]
+fn the_samples_rungs_are_what_its_camera_has_without_them() {
+    let keys = ["[[rungs]]", "width =", "bitrate ="];
+    let sample = keys.iter().fold(SAMPLE.to_owned(), |text, key| text.replace(&format!("# {key}"), key));
+    let config: Config = toml::from_str(&sample).expect("the comments parse");
+    assert_eq!(config.check(), Ok(()));
+    assert_eq!(config.rungs.len(), 3);
+    assert_eq!(config.cameras[0].info(&config.rungs), config.cameras[0].info(&[]));
+}
+
+#[test]
+fn what_cannot_work_is_named() {
+    let broken = |change: &str| {
+        let text = format!("[[cameras]]\nid = \"main\"\nsource = \"test\"\n{change}");
+        toml::from_str::<Config>(&text).expect("parses").check().expect_err("refused").to_string()
+    };
+    assert!(broken("width = 1921").contains("width is 1921"));
+    assert!(broken("width = 4096\nheight = 4096").contains("4096×2304"));
+    assert!(broken("[media]\nmax_packet = 1501").contains("max_packet is 1501"));
+    assert!(broken("fps = 0").contains("fps is 0"));
+    assert!(broken("bitrate = 5").contains("bitrate is 5"));
+    assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));
+    assert!(toml::from_str::<Config>("cameras = []").expect("parses").check().is_err());
+}
+
+fn camera(text: &str) -> Result<Camera, String> {
+    let text = format!("[[cameras]]\nid = \"front\"\n{text}");
+    let config = toml::from_str::<Config>(&text).map_err(|error| error.message().to_owned())?;
+    config.check().map_err(|error| error.to_string())?;
+    Ok(config.cameras[0].clone())
+}
+
+#[test]
+fn each_source_has_its_keys() {
+    let source = |text: &str| camera(text).expect("right").source;
+    assert_eq!(source("source = \"test-flat\""), Source::TestFlat);
+    let device = source("source = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"mjpeg\"");
+    assert_eq!(device, Source::V4l2 { device: "/dev/video0".into(), format: V4l2Format::Mjpeg });
+    assert!(source("source = \"rtsp\"\nurl = \"rtsp://h/s\"\npassthrough = true").is_passthrough());
+    assert!(source("source = \"file\"\npath = \"tour.mp4\"").repeats());
+    let description = "videotestsrc is-live=true".to_owned();
+    let own = source("source = \"pipeline\"\npipeline = \"videotestsrc is-live=true\"");
+    assert_eq!(own, Source::Pipeline { description, passthrough: false });
+}
+
+#[test]
+fn a_source_that_lacks_a_key_or_has_anothers_says_so() {
+    let cases = [
+        ("source = \"v4l2\"", "device is missing"),
+        ("source = \"rtsp\"", "url = \"rtsp://"),
+        ("source = \"file\"", "path is missing"),
+        ("source = \"pipeline\"", "pipeline is missing"),
+        ("source = \"test\"\ndevice = \"/dev/video0\"", "device means nothing to source \"test\""),
+        ("source = \"file\"\npath = \"a\"\nformat = \"raw\"", "format means nothing to source \"file\""),
+        ("source = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"png\"", "format is \"png\", but must be \"auto\""),
+        ("source = \"rtsp\"\nurl = \"http://h/s\"", "url is \"http://h/s\", but must be"),
+        ("source = \"theremin\"", "theremin"),
+    ];
+    for (text, expected) in cases {
+        let error = camera(text).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn passwords_of_cameras_are_not_for_people() {
+    let source = camera("source = \"rtsp\"\nurl = \"rtsp://me:pass@word@10.0.0.7:554/s\"").expect("right").source;
+    let told = format!("{source} {source:?}");
+    assert!(told.contains("rtsp://10.0.0.7:554/s") && !told.contains("me:") && !told.contains("word"), "{told}");
+    let wrong = camera("source = \"rtsp\"\nurl = \"http://me:secret@host/s\"").expect_err("refused");
+    assert!(!wrong.contains("secret"), "{wrong}");
+}
+
+#[test]
+fn a_projection_may_be_given() {
+    let projection = |text: &str| camera(text).expect("right").projection;
+    assert_eq!(projection("source = \"test\""), protocol::Projection::Equirectangular);
+    assert_eq!(projection("source = \"file\"\npath = \"a\""), protocol::Projection::Flat);
+    let tour = "source = \"file\"\npath = \"a\"\nprojection = \"equirectangular\"";
+    assert_eq!(projection(tour), protocol::Projection::Equirectangular);
+}
