@@ -1,0 +1,76 @@
+import { expect, test } from "@playwright/test";
+
+import { frames, recordFrames } from "./support/frames.ts";
+import { distance, middle } from "./support/pixels.ts";
+import { Programs } from "./support/programs.ts";
+import { CLOSE, PATCHES } from "./support/scene.ts";
+
+// A small window, since drawing in software is what takes the time here.
+test.use({ viewport: { width: 640, height: 360 } });
+
+let programs: Programs;
+
+test.beforeEach(async () => {
+  programs = await Programs.start();
+});
+test.afterEach(() => programs.stop());
+
+const robot = (camera: string): string => `
+[media]
+listen = "127.0.0.1:0"
+
+[[cameras]]
+id = "main"
+width = 640
+height = 360
+bitrate = 1000000
+${camera}
+`;
+
+test("an ordinary camera's picture is shown as it is, upright and in its colours", async ({ page }) => {
+  await programs.startRobot(robot('source = "test-flat"'));
+  await recordFrames(page);
+  await page.goto(`${programs.url}/watch/demo`);
+  await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+  await expect(page.locator("body")).toHaveAttribute("data-projection", "flat");
+  await expect.poll(async () => (await frames(page)).stamped).toBeGreaterThan(60);
+  const { count, stamped } = await frames(page);
+  expect(stamped / count).toBeGreaterThanOrEqual(0.99);
+  const [[, , , front] = []] = PATCHES;
+  const centre = await middle(page, page.locator("#video"));
+  expect(distance(centre, front ?? [0, 0, 0]), String(centre)).toBeLessThan(CLOSE);
+});
+
+declare global {
+  interface Window {
+    /** What the page has said was wrong. */
+    problems: Set<string>;
+  }
+}
+
+/** Gives pictures for three seconds, and then nothing at all. */
+const FALLS_SILENT =
+  "videotestsrc is-live=true num-buffers=90 ! video/x-raw,framerate=30/1 ! concat name=all " +
+  "videotestsrc is-live=true ! valve drop=true ! all. all. ! identity";
+
+test("a camera that falls silent is waited for, and seen again in the same session", async ({ page }) => {
+  await programs.startRobot(robot(`source = "pipeline"\npipeline = "${FALLS_SILENT}"`));
+  await recordFrames(page);
+  await page.goto(`${programs.url}/watch/demo`);
+  await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+  const session = await page.locator("body").getAttribute("data-session");
+  await page.evaluate(() => {
+    window.problems = new Set();
+    const problem = document.querySelector("#problem");
+    const note = (): unknown => window.problems.add(problem?.textContent ?? "");
+    if (problem) new MutationObserver(note).observe(problem, { childList: true, characterData: true, subtree: true });
+  });
+  for (let time = 0; time < 2; time++) {
+    await expect(page.locator("body")).toHaveAttribute("data-state", "waiting", { timeout: 10_000 });
+    const { count } = await frames(page);
+    await expect.poll(async () => (await frames(page)).count, { timeout: 10_000 }).toBeGreaterThan(count + 15);
+    await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+  }
+  expect([...(await page.evaluate(() => [...window.problems]))].join()).toContain("lost its camera");
+  expect(await page.locator("body").getAttribute("data-session")).toBe(session);
+});
