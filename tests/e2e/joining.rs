@@ -115,7 +115,7 @@ fn everybody_sees_the_robot_and_the_camera_of_their_choice() -> anyhow::Result<(
 
 #[test]
 fn a_robot_starts_without_any_network() -> anyhow::Result<()> {
-    let mut robot = Process::start_without_network("broadcaster", &[], "camera started")?;
+    let mut robot = Process::start_without_network("broadcaster", &[], "camera runs")?;
     assert!(robot.is_running()?);
     Ok(())
 }
