@@ -2,8 +2,10 @@
 
 # What the programs need to be built and to run, what the demo needs beyond that, and what the tests do.
 BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
-	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
+# The crate that tests everything together has a network camera of its own.
+WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
 TEST_PACKAGES := chromium fonts-dejavu-core coturn
 
 PORT ?= 8080
@@ -29,7 +31,7 @@ demo: build-packages demo-packages viewer ## Show the synthetic 360° camera liv
 	@scripts/demo.sh target/release $(PORT)
 
 .PHONY: test
-test: build-packages test-packages viewer tests/browser/node_modules/.installed ## Run all tests
+test: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Run all tests
 	@echo "==> testing the page's modules"
 	cd web-viewer && $(NPM) test
 	@echo "==> building the binaries that the tests start"
@@ -54,7 +56,7 @@ bench: build-packages ## Measure what a viewer costs, beside what it must cost
 	@target/release/bench
 
 .PHONY: lint
-lint: build-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
+lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -63,7 +65,7 @@ lint: build-packages viewer tests/browser/node_modules/.installed $(DENY) ## Che
 	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 
 .PHONY: build
-build: build-packages viewer ## Build everything for development
+build: workspace-packages viewer ## Build everything for development
 	cargo build --workspace --locked
 
 .PHONY: viewer
@@ -85,9 +87,11 @@ $(DENY):
 	@echo "==> building cargo-deny $(DENY_VERSION)"
 	cargo install --quiet --locked --version $(DENY_VERSION) --root target/tools cargo-deny
 
-.PHONY: build-packages demo-packages test-packages
+.PHONY: build-packages workspace-packages demo-packages test-packages
 build-packages:
 	@$(INSTALL) $(BUILD_PACKAGES)
+workspace-packages:
+	@$(INSTALL) $(WORKSPACE_PACKAGES)
 demo-packages:
 	@$(INSTALL) $(DEMO_PACKAGES)
 test-packages:

@@ -2,6 +2,7 @@
 //!
 //! Every test waits for events under a deadline, and those that run in this process end by showing that nothing is left.
 
+mod cameras;
 mod capped;
 mod input;
 mod joining;

@@ -16,7 +16,7 @@ mod world;
 
 pub use attack::Attack;
 pub use link::{Conditions, Link};
-pub use process::{Footprint, Process, Processes};
+pub use process::{Footprint, Process, Processes, RtspCamera};
 pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
 pub use stranger::Stranger;

@@ -107,6 +107,50 @@ impl Drop for Process {
     }
 }
 
+/// A network camera that can be stopped, killed and started again at one address.
+pub struct RtspCamera {
+    process: Process,
+    port: u16,
+}
+
+impl RtspCamera {
+    pub fn start() -> anyhow::Result<Self> {
+        // A port that was free a moment ago, and that it can come back to.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(Self { process: Self::launch(port)?, port })
+    }
+
+    fn launch(port: u16) -> anyhow::Result<Process> {
+        Process::start("rtsp-camera", &["--port", &port.to_string()])
+    }
+
+    pub fn url(&self) -> String {
+        format!("rtsp://127.0.0.1:{}/camera", self.port)
+    }
+
+    /// Kills it, and starts it again.
+    pub fn replace(&mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        self.process = Self::launch(self.port)?;
+        Ok(())
+    }
+
+    /// SIGSTOP: its connections stay, and nothing comes.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill {signal} failed");
+        Ok(())
+    }
+}
+
 /// A server on a port of its own, and a broadcaster for it.
 pub struct Processes {
     pub server: Process,

@@ -85,6 +85,12 @@ impl World {
         self.start_robot(name, RobotConfig { rungs, cameras: vec![camera], ..self.config() })
     }
 
+    /// A robot with one camera, as a config names it.
+    pub fn robot_with_camera(&self, name: &str, camera: serde_json::Value) -> anyhow::Result<Robot> {
+        let cameras = vec![serde_json::from_value(camera)?];
+        Ok(self.start_robot(name, RobotConfig { cameras, ..self.config() }))
+    }
+
     fn config(&self) -> RobotConfig {
         let media = Media { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() };
         RobotConfig { server: self.url(), media, ..Default::default() }

@@ -15,6 +15,9 @@ use crate::config::{Camera, Source, V4l2Format};
 const H264: &str =
     "h264parse config-interval=-1 ! capsfilter caps=\"video/x-h264,stream-format=byte-stream,alignment=au\"";
 
+/// Whatever it is, as pictures; sound is left where it is.
+const DECODED: &str = "decodebin ! videoconvert";
+
 /// The element in each description that is told where to find its camera.
 const NAMED: &str = "source";
 
@@ -65,12 +68,11 @@ impl OpenSource {
 fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
     let Camera { width, height, fps, .. } = camera;
     let size = format!("width={width},height={height},framerate={fps}/1");
-    let after = |encoded| if encoded { H264 } else { "decodebin" };
     let (description, setting) = match &camera.source {
         Source::Test | Source::TestFlat => unreachable!("these are drawn"),
         Source::V4l2 { device, format } => {
             let way = match format {
-                V4l2Format::Auto => format!("capsfilter caps=\"video/x-raw,{size};image/jpeg,{size}\" ! decodebin"),
+                V4l2Format::Auto => format!("capsfilter caps=\"video/x-raw,{size};image/jpeg,{size}\" ! {DECODED}"),
                 V4l2Format::Raw => format!("capsfilter caps=\"video/x-raw,{size}\""),
                 V4l2Format::Mjpeg => format!("image/jpeg,{size} ! jpegdec"),
                 V4l2Format::H264 => format!("video/x-h264,{size} ! {H264}"),
@@ -78,21 +80,24 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
             (format!("v4l2src name={NAMED} ! {way}"), Some(("device", device.to_string_lossy().into_owned())))
         }
         Source::Rtsp { url, passthrough } => {
-            let way = if *passthrough { format!("rtph264depay ! {H264}") } else { after(false).to_owned() };
+            let way = if *passthrough { format!("rtph264depay ! {H264}") } else { DECODED.to_owned() };
             let source =
                 format!("rtspsrc name={NAMED} protocols=tcp latency=0 drop-on-latency=true tcp-timeout=3000000");
             (format!("{source} ! {way}"), Some(("location", url.as_str().to_owned())))
         }
         // A file is read as fast as it can be; the clock makes a camera of it.
         Source::File { path } => (
-            format!("filesrc name={NAMED} ! decodebin ! videoconvert ! clocksync"),
+            format!("filesrc name={NAMED} ! {DECODED} ! clocksync"),
             Some(("location", path.to_string_lossy().into_owned())),
         ),
         Source::Pipeline { description, passthrough } => {
             return own(description, *passthrough);
         }
     };
-    let bin = parse(&description, true)?;
+    let bin = parse(&description, false)?;
+    // What appears only when the camera is found out about is linked then; the end is there from the beginning.
+    let last = bin.find_unlinked_pad(gst::PadDirection::Src).expect("every description has an end");
+    open_end(&bin, &last)?;
     if let Some((property, value)) = setting {
         let source = bin.by_name(NAMED).expect("it is in every description");
         source.set_property(property, value);
@@ -121,9 +126,13 @@ fn own(description: &str, passthrough: bool) -> Result<gst::Bin, CaptureError> {
         last.link(&into.expect("it has one")).map_err(|_| CaptureError::NotEncoded)?;
         last = out.expect("it has one");
     }
-    let ghost = gst::GhostPad::builder_with_target(&last).map_err(CaptureError::Link)?.name("src").build();
-    bin.add_pad(&ghost).map_err(CaptureError::Link)?;
+    open_end(&bin, &last)?;
     Ok(bin)
+}
+
+fn open_end(bin: &gst::Bin, last: &gst::Pad) -> Result<(), CaptureError> {
+    let ghost = gst::GhostPad::builder_with_target(last).map_err(CaptureError::Link)?.name("src").build();
+    bin.add_pad(&ghost).map_err(CaptureError::Link)
 }
 
 fn parse(description: &str, ghost: bool) -> Result<gst::Bin, CaptureError> {

@@ -1,5 +1,10 @@
 //! Cameras of all kinds, and what becomes of those that fail.
 
+use std::path::PathBuf;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
 use super::*;
 use crate::capture::check;
 
@@ -66,6 +71,44 @@ async fn what_comes_encoded_is_sent_on_as_it_is() {
     assert_eq!(parameter_sets.count(), 1, "each keyframe brings what a decoder needs");
     camera.only(BEST, 20).await;
     camera.stop().await;
+}
+
+/// Makes a film of so many pictures, and says where it is.
+fn film(pictures: u32) -> PathBuf {
+    gst::init().expect("GStreamer starts");
+    let path = std::env::temp_dir().join(format!("panocast-film-{}.mkv", std::process::id()));
+    let description = format!(
+        "videotestsrc num-buffers={pictures} ! video/x-raw,format=I420,width=160,height=80,framerate=10/1 ! x264enc ! matroskamux \
+         ! filesink location={}",
+        path.display()
+    );
+    let pipeline = gst::parse::launch(&description).expect("it can be built");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let ends = [gst::MessageType::Eos, gst::MessageType::Error];
+    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &ends).expect("it ends");
+    assert_eq!(end.type_(), gst::MessageType::Eos);
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    path
+}
+
+#[tokio::test]
+async fn a_film_is_played_at_its_pace_over_and_over() {
+    let path = film(15);
+    let mut camera = Watched::watch(small(Source::File { path: path.clone() }), &[]);
+    camera.run([BEST]);
+    let first = camera.next_of(BEST).await;
+    assert!(first.keyframe);
+    let mut last = first.captured;
+    for _ in 0..40 {
+        let next = camera.next_of(BEST).await.captured;
+        assert!(next.media > last.media, "{next:?} after {last:?}");
+        last = next;
+    }
+    // A busy machine is later, never earlier.
+    assert!(last.media - first.captured.media > 30 * FRAME, "{:?}", last.media - first.captured.media);
+    camera.stop().await;
+    std::fs::remove_file(path).expect("it is there");
 }
 
 #[test]
