@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CameraId, PeerId, RobotId, SessionId};
+use crate::{CameraId, PeerId, Projection, RobotId, Rotation, SessionId};
 
 /// A viewer's request, the argument of `watcher`. Pages of the family send none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,25 +136,17 @@ pub struct CameraInfo {
 
 /// How a camera's picture is to be shown, and at which qualities it comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Video {
     #[serde(default)]
     pub projection: Projection,
+    /// How the camera sits on the robot; only pictures in which one can look around have it.
+    #[serde(default, skip_serializing_if = "Rotation::is_none")]
+    #[cfg_attr(test, ts(optional, as = "Option<Rotation>"))]
+    pub mount: Rotation,
     /// Best first; empty when the robot did not say.
     #[serde(default)]
     pub rungs: Vec<Rung>,
-}
-
-/// How directions in space lie in the picture.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub enum Projection {
-    /// An ordinary camera.
-    #[default]
-    Flat,
-    /// Longitude runs from −180° at the left edge to 180° at the right, latitude from 90° at the top to −90°.
-    Equirectangular,
 }
 
 /// One encoding of a camera.
@@ -308,7 +300,7 @@ mod tests {
             admitted += usize::from(matches!(reply, WatchReply::Admitted(_)));
             assert_eq!(serde_json::to_value(&reply).expect("encodes"), *value);
         }
-        assert_eq!((admitted, fixtures.watch_replies.len()), (1, 2));
+        assert_eq!((admitted, fixtures.watch_replies.len()), (4, 5));
         let not_ok = fixtures.watch_replies[0].to_string().replace("\"ok\":true", "\"ok\":false");
         assert!(serde_json::from_str::<WatchReply>(&not_ok).is_err());
     }

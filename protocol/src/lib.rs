@@ -13,17 +13,19 @@ mod candidate;
 mod description;
 mod id;
 mod message;
+mod projection;
 #[cfg(test)]
 mod typescript;
 
 pub use admission::{
-    Admission, CameraInfo, Code, IceServer, LiveRobot, Media, Notice, Projection, Register, RegisterReply,
-    Registration, RobotRef, Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
+    Admission, CameraInfo, Code, IceServer, LiveRobot, Media, Notice, Register, RegisterReply, Registration, RobotRef,
+    Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
 };
 pub use candidate::{Candidate, CandidateError};
 pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA, Sdp, SdpError};
 pub use id::{CameraId, InvalidId, PeerId, RobotId, SessionId};
 pub use message::{DecodeError, ToRobot, ToServer, ToViewer};
+pub use projection::{Bend, Lens, NotReal, Projection, Real, Rotation};
 
 /// The version that joining messages carry; a peer that names another one is refused with [`Code::Version`].
 pub const VERSION: u32 = 1;

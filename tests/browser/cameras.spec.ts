@@ -41,6 +41,42 @@ test("an ordinary camera's picture is shown as it is, upright and in its colours
   expect(distance(centre, front ?? [0, 0, 0]), String(centre)).toBeLessThan(CLOSE);
 });
 
+/** Lenses as they come: neither even, nor in the middle, nor upright, and the whole rig hangs askew. */
+const RIG = `source = "test-dual-fisheye"
+mount = { yaw = 10.0, pitch = -20.0, roll = 5.0 }
+[[cameras.lenses]]
+fov = 200.0
+center = [156.0, 178.0]
+roll = 7.0
+kannala_brandt = { focal = [84.0, 86.0], k = [0.02, -0.006, 0.0, 0.0] }
+[[cameras.lenses]]
+fov = 196.0
+center = [484.0, 182.0]
+yaw = 178.0
+pitch = 2.0
+roll = -85.0
+mei = { focal = [160.0, 160.0], xi = 1.1, k = [-0.03, 0.005], p = [0.001, -0.002] }
+`;
+
+const ROUND: [name: string, camera: string, projection: string, seen: string[]][] = [
+  ["two fisheye lenses", RIG, "dual_fisheye", ["front", "right", "back", "left", "up", "down"]],
+  ["one fisheye lens", 'source = "test-fisheye"', "fisheye", ["front"]],
+  ["half a sphere", 'source = "test"\ncoverage = [200.0, 180.0]', "equirectangular", ["front", "right", "left"]],
+];
+
+for (const [name, camera, projection, seen] of ROUND) {
+  test(`a picture of ${name} shows each thing where it is`, async ({ page }) => {
+    await programs.startRobot(robot(camera));
+    for (const [side, yaw, pitch, colour] of PATCHES.filter(([patch]) => seen.includes(patch))) {
+      await page.goto(`${programs.url}/watch/demo?yaw=${yaw}&pitch=${pitch}&fov=60`);
+      await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+      await expect(page.locator("body")).toHaveAttribute("data-projection", projection);
+      const view = page.locator("#panorama");
+      await expect.poll(async () => distance(await middle(page, view), colour), side).toBeLessThan(CLOSE);
+    }
+  });
+}
+
 declare global {
   interface Window {
     /** What the page has said was wrong. */

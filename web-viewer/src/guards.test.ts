@@ -64,6 +64,10 @@ describe("the reply to `watcher`", () => {
     [{ ice_servers: [{ urls: ["stun:stun.example"], username: 7 }] }],
     [{ video: { projection: { kind: "cubist" }, rungs: [] } }],
     [{ video: { projection: { kind: "flat" }, rungs: [{ width: 1 }] } }],
+    [{ video: { projection: { kind: "flat" }, mount: { yaw: 1 }, rungs: [] } }],
+    [{ video: { projection: { kind: "equirectangular", coverage: [360] }, rungs: [] } }],
+    [{ video: { projection: { kind: "fisheye", lens: { fov: 190 } }, rungs: [] } }],
+    [{ video: { projection: { kind: "dual_fisheye", lenses: [], blend: 5 }, rungs: [] } }],
   ])("with %j is none", (change) => {
     expect(decodeWatchReply({ ...admission, ...change })).toBeUndefined();
   });

@@ -5,15 +5,18 @@
  */
 import type {
   Admission,
+  Bend,
   CameraInfo,
   Candidate,
   Code,
   Description,
   IceServer,
+  Lens,
   LiveRobot,
   Notice,
   Projection,
   RobotRef,
+  Rotation,
   Rung,
   SessionRef,
   ToViewer,
@@ -42,8 +45,6 @@ export const CODES: Record<Code, true> = {
   camera_lost: true,
   draining: true,
 };
-
-const PROJECTIONS: Record<Projection["kind"], true> = { flat: true, equirectangular: true };
 
 /** The event in the protocol's form, or nothing when it is none that a viewer knows. */
 export function decodeToViewer(event: string, args: readonly unknown[]): ToViewer | undefined {
@@ -112,11 +113,56 @@ function isCameraInfo(value: unknown): value is CameraInfo {
 }
 
 function isVideo(value: unknown): value is Video {
-  return isRecord(value) && isProjection(value["projection"]) && isListOf(isRung)(value["rungs"]);
+  return (
+    isRecord(value) &&
+    isProjection(value["projection"]) &&
+    isOptional(isRotation, value["mount"]) &&
+    isListOf(isRung)(value["rungs"])
+  );
 }
 
 function isProjection(value: unknown): value is Projection {
-  return isRecord(value) && isOneOf(PROJECTIONS)(value["kind"]);
+  if (!isRecord(value)) return false;
+  switch (value["kind"]) {
+    case "flat":
+      return true;
+    case "equirectangular":
+      return isOptional(isNumbers(2), value["coverage"]);
+    case "fisheye":
+      return isLens(value["lens"]);
+    case "dual_fisheye":
+      return isListOf(isLens)(value["lenses"]) && value["lenses"].length === 2 && isNumber(value["blend"]);
+    default:
+      return false;
+  }
+}
+
+function isLens(value: unknown): value is Lens {
+  return (
+    isRecord(value) &&
+    isRotation(value["rotation"]) &&
+    isNumbers(2)(value["center"]) &&
+    isNumbers(2)(value["focal"]) &&
+    isBend(value["bend"]) &&
+    isNumber(value["fov"]) &&
+    isNumber(value["gain"])
+  );
+}
+
+function isBend(value: unknown): value is Bend {
+  if (!isRecord(value)) return false;
+  switch (value["model"]) {
+    case "kannala_brandt":
+      return isNumbers(4)(value["k"]);
+    case "mei":
+      return isNumber(value["xi"]) && isNumbers(2)(value["k"]) && isNumbers(2)(value["p"]);
+    default:
+      return false;
+  }
+}
+
+function isRotation(value: unknown): value is Rotation {
+  return isRecord(value) && ["yaw", "pitch", "roll"].every((key) => isNumber(value[key]));
 }
 
 function isRung(value: unknown): value is Rung {
@@ -157,6 +203,10 @@ function isRobotRef(value: unknown): value is RobotRef {
 
 function isListOf<T>(is: Guard<T>): Guard<T[]> {
   return (value): value is T[] => Array.isArray(value) && value.every(is);
+}
+
+function isNumbers(count: number): Guard<number[]> {
+  return (value): value is number[] => isListOf(isNumber)(value) && value.length === count;
 }
 
 function isOneOf<T extends string>(all: Record<T, true>): Guard<T> {

@@ -5,11 +5,14 @@
  * decode only what is in sight.
  */
 import { element } from "./dom";
+import { transposed, turned } from "./panorama/camera";
 import { surroundOf } from "./panorama/projection";
 import type { Surround } from "./panorama/surround";
 import { Renderer } from "./panorama/renderer";
-import type { Projection } from "./protocol.gen";
+import type { Projection, Rotation, Video } from "./protocol.gen";
 import { bounded, lookFromQuery, type Look } from "./view";
+
+const LEVEL: Rotation = { yaw: 0, pitch: 0, roll: 0 };
 
 export interface PictureEvents {
   /** A new frame is on the screen. */
@@ -27,7 +30,10 @@ export class Picture {
   readonly #life = new AbortController();
   #shown: VideoFrameCallbackMetadata | undefined;
   #look = lookFromQuery(location.search);
+  /** What the surround was made from: it is made anew only when that changes. */
+  #sight = "";
   #surround: Surround | undefined;
+  #mount: Rotation = LEVEL;
   #renderer: Renderer | undefined;
 
   constructor(events: PictureEvents) {
@@ -72,12 +78,14 @@ export class Picture {
   }
 
   /** How the next frame is to be shown. */
-  project(projection: Projection): void {
-    const surround = surroundOf(projection);
-    if (surround !== this.#surround) {
+  project({ projection, mount = LEVEL }: Pick<Video, "projection" | "mount">): void {
+    const sight = JSON.stringify([projection, mount]);
+    if (sight !== this.#sight) {
       this.#renderer?.close();
       this.#renderer = undefined;
-      this.#surround = surround;
+      this.#surround = surroundOf(projection);
+      this.#mount = mount;
+      this.#sight = sight;
     }
     this.#cover(projection.kind);
   }
@@ -114,7 +122,7 @@ export class Picture {
    */
   #prepare(): void {
     if (!this.#surround || this.#renderer) return;
-    this.#renderer = Renderer.create(this.canvas, this.video, this.#surround);
+    this.#renderer = Renderer.create(this.canvas, this.video, this.#surround, transposed(turned(this.#mount)));
     this.#renderer?.look(this.#look);
     if (this.#renderer) return;
     this.#surround = undefined;

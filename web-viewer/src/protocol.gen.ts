@@ -24,7 +24,55 @@ export type Code = "unknown_robot" | "unknown_camera" | "robot_offline" | "unaut
 
 export type Notice = { code: Code, message: string, };
 
-export type Projection = { "kind": "flat" } | { "kind": "equirectangular" };
+export type Real = number;
+
+export type Rotation = { 
+/**
+ * To the right.
+ */
+yaw: Real, 
+/**
+ * Upward.
+ */
+pitch: Real, 
+/**
+ * Clockwise, as seen from behind.
+ */
+roll: Real, };
+
+export type Bend = { "model": "kannala_brandt", k: [Real, Real, Real, Real], } | { "model": "mei", xi: Real, k: [Real, Real], p: [Real, Real], };
+
+export type Lens = { 
+/**
+ * Where it looks, from the camera.
+ */
+rotation: Rotation, 
+/**
+ * Where it sees what lies on its axis.
+ */
+center: [Real, Real], 
+/**
+ * How far from there it would see what lies one radian off its axis, if it bent nothing.
+ */
+focal: [Real, Real], bend: Bend, 
+/**
+ * How many degrees it sees, from edge to edge.
+ */
+fov: Real, 
+/**
+ * By how much its picture is to be made brighter, as a factor.
+ */
+gain: Real, };
+
+export type Projection = { "kind": "flat" } | { "kind": "equirectangular", 
+/**
+ * How many degrees the picture covers from side to side and from top to bottom; without it, 360 and 180.
+ */
+coverage?: [Real, Real], } | { "kind": "fisheye", lens: Lens, } | { "kind": "dual_fisheye", lenses: [Lens, Lens], 
+/**
+ * Over how many degrees one lens's picture becomes the other's, where both see.
+ */
+blend: Real, };
 
 export type Rung = { width: number, height: number, fps: number, 
 /**
@@ -33,6 +81,10 @@ export type Rung = { width: number, height: number, fps: number,
 bitrate: number, };
 
 export type Video = { projection: Projection, 
+/**
+ * How the camera sits on the robot; only pictures in which one can look around have it.
+ */
+mount?: Rotation, 
 /**
  * Best first; empty when the robot did not say.
  */

@@ -143,7 +143,7 @@ export class Viewer {
     if (!stream) return;
     this.#attached = connection;
     this.#status.explain("");
-    this.#picture.project(admission.video.projection);
+    this.#picture.project(admission.video);
     this.#picture.attach(stream);
   }
 

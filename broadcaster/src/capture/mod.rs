@@ -20,7 +20,7 @@ mod synthetic;
 mod tests;
 mod tone;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use gstreamer as gst;
@@ -35,6 +35,7 @@ use crate::{
 use branch::Outlet;
 use moment::Timeline;
 use pipeline::Pipeline;
+use scene::Scene;
 use supervision::{Supervision, Watchdog};
 
 /// Pictures between an encoder and the fan-out.
@@ -70,6 +71,20 @@ pub enum CaptureError {
     Description(#[source] gst::glib::Error),
     #[error("the pipeline gives no pictures: let its last element be open, or an appsink named video")]
     NoOutput,
+    #[error("device {device} cannot be opened ({error}): plug it in, or name one that `broadcaster devices` lists")]
+    NoDevice { device: String, error: std::io::ErrorKind },
+    #[error("path {path} cannot be read ({error}): put the film there, or correct the path")]
+    NoFile { path: String, error: std::io::ErrorKind },
+    #[error(
+        "the camera gives no pictures of {width}×{height} at {fps} fps in this format: set width, height, fps and format \
+         to what `broadcaster devices` lists for it"
+    )]
+    Unfit { width: u32, height: u32, fps: u32 },
+    #[error(
+        "its pictures refer to later ones (B-frames), which passthrough cannot send: switch them off in the camera \
+         (profile Baseline), or set passthrough = false"
+    )]
+    Bidirectional,
     #[error("the pipeline's pictures are not H.264, which passthrough needs: set passthrough = false, or encode them")]
     NotEncoded,
     #[error("element {element} has no property {property}, or not that value for it")]
@@ -90,6 +105,32 @@ pub enum CaptureError {
         "the pipeline has not stopped within {STOPS_WITHIN:?}: its driver hangs, and this process ends to be rid of it"
     )]
     Stuck,
+}
+
+impl CaptureError {
+    /// Waiting does not help: camera and config do not go together.
+    fn is_misfit(&self) -> bool {
+        match self {
+            Self::MissingElement { .. }
+            | Self::UnknownElement { .. }
+            | Self::Description(_)
+            | Self::NoOutput
+            | Self::NotEncoded
+            | Self::Property { .. }
+            | Self::Link(_)
+            | Self::Unfit { .. }
+            | Self::Bidirectional => true,
+            Self::Init(_)
+            | Self::NoDevice { .. }
+            | Self::NoFile { .. }
+            | Self::Start(_)
+            | Self::Rewind(_)
+            | Self::Pipeline { .. }
+            | Self::Ended
+            | Self::Silent
+            | Self::Stuck => false,
+        }
+    }
 }
 
 /// One camera, as the fan-out sees it.
@@ -119,7 +160,8 @@ pub(crate) struct Capture {
 pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<(), CaptureError> {
     init()?;
     let (_feed, capture) = open(camera.clone(), rungs);
-    Pipeline::build(&capture.camera, &capture.rungs, &capture.outlets).map(drop)
+    let scene = Scene::of(camera).map(Arc::new);
+    Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets).map(drop)
 }
 
 /// Makes a camera's two halves. Nothing is captured before [`Capture::run`].
@@ -168,11 +210,14 @@ impl Capture {
     /// Fails when the camera cannot be had in the beginning, unless it is one that may come later; and when its driver hangs.
     pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
         init()?;
+        // Drawn once for all pipelines.
+        let camera = self.camera.clone();
+        let scene = tokio::task::spawn_blocking(move || Scene::of(&camera)).await;
+        let scene = scene.expect("drawing does not panic").map(Arc::new);
         let mut supervision = Supervision::default();
         let mut seen = false;
         loop {
-            let began = moment::now();
-            let (end, pictures) = match self.start() {
+            let (end, pictures) = match self.start(scene.as_ref()) {
                 Ok(mut pipeline) => {
                     let end = self.attend(&mut pipeline, &cancel).await;
                     let pictures = pipeline.pictures();
@@ -182,13 +227,14 @@ impl Capture {
                 Err(error) => (End::Failed(error), 0),
             };
             let End::Failed(error) = end else { return Ok(()) };
-            seen |= pictures > 0;
-            if !seen && !self.camera.source.is_remote() {
+            let misfit = error.is_misfit();
+            seen |= pictures > 0 && !misfit;
+            if !seen && (misfit || !self.camera.source.is_remote()) {
                 return Err(error);
             }
             // Who does not listen any more has no viewers to tell.
             let _ = self.lost.send(true).await;
-            let delay = supervision.failed(moment::now().saturating_duration_since(began), rand::random());
+            let delay = supervision.failed(pictures, rand::random());
             tracing::warn!(
                 camera = %self.camera.id, error = &error as &dyn std::error::Error, again_in = ?delay, "camera lost"
             );
@@ -199,9 +245,9 @@ impl Capture {
         }
     }
 
-    fn start(&mut self) -> Result<Pipeline, CaptureError> {
+    fn start(&mut self, scene: Option<&Arc<Scene>>) -> Result<Pipeline, CaptureError> {
         let Self { camera, rungs, outlets, running, .. } = self;
-        let mut pipeline = Pipeline::build(camera, rungs, outlets)?;
+        let mut pipeline = Pipeline::build(camera, scene, rungs, outlets)?;
         pipeline.start()?;
         // What was said before now is not a change any more.
         running.mark_changed();
@@ -234,7 +280,7 @@ impl Capture {
                         );
                     }
                 }
-                message = messages.next() => match message.as_ref().map(judge) {
+                message = messages.next() => match message.as_ref().map(|message| judge(message, camera)) {
                     Some(Verdict::Fine) => {}
                     Some(Verdict::Ended) if camera.source.repeats() => {
                         if let Err(error) = pipeline.rewind() {
@@ -276,8 +322,13 @@ enum Verdict {
     clippy::wildcard_enum_match_arm,
     reason = "GStreamer has dozens of other messages, and more with each version"
 )]
-fn judge(message: &gst::Message) -> Verdict {
+fn judge(message: &gst::Message, camera: &Camera) -> Verdict {
     match message.view() {
+        gst::MessageView::Error(error) if source::is_refused(error) => {
+            let (width, height) = camera.given_size();
+            Verdict::Failed(CaptureError::Unfit { width, height, fps: camera.fps })
+        }
+        gst::MessageView::Application(_) => Verdict::Failed(CaptureError::Bidirectional),
         gst::MessageView::Error(error) => Verdict::Failed(CaptureError::Pipeline {
             element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
             message: error.error().to_string(),

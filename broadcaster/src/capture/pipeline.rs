@@ -16,6 +16,7 @@ use super::{
     CaptureError,
     branch::{Branch, Outlet},
     element::make,
+    scene::Scene,
     source::OpenSource,
     tone,
 };
@@ -33,9 +34,14 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// With a branch for each outlet, all of them resting.
-    pub(super) fn build(camera: &Camera, rungs: &[Rung], outlets: &[Outlet]) -> Result<Self, CaptureError> {
+    pub(super) fn build(
+        camera: &Camera,
+        scene: Option<&Arc<Scene>>,
+        rungs: &[Rung],
+        outlets: &[Outlet],
+    ) -> Result<Self, CaptureError> {
         let pipeline = gst::Pipeline::new();
-        let source = OpenSource::open(&pipeline, camera)?;
+        let source = OpenSource::open(&pipeline, camera, scene)?;
         let counter = Arc::new(AtomicU64::new(0));
         count(&source.end, counter.clone());
         let pictures = make("tee", "libgstreamer1.0-0", &[("allow-not-linked", "true")])?;
@@ -144,7 +150,9 @@ mod tests {
             timeline: timeline.clone(),
         };
         let outlets = [running, resting, Encoding::Audio].map(outlet);
-        let mut pipeline = Pipeline::build(&camera, &info.video.rungs, &outlets).expect("it can be built");
+        let mut pipeline =
+            Pipeline::build(&camera, Scene::of(&camera).map(Arc::new).as_ref(), &info.video.rungs, &outlets)
+                .expect("it can be built");
         let elements = |pipeline: &Pipeline, name| {
             let found = pipeline.pipeline.iterate_all_by_element_factory_name(name).into_iter();
             found.map(|element| element.expect("nobody changes the pipeline")).collect::<Vec<gst::Element>>()

@@ -1,5 +1,7 @@
 //! What every camera is inside a pipeline: an element whose pictures are as the config says.
 
+use std::sync::Arc;
+
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -7,9 +9,13 @@ use gstreamer_app as gst_app;
 use super::{
     CaptureError,
     element::{filter, make, missing, signed},
+    scene::Scene,
     synthetic::SyntheticSource,
 };
-use crate::config::{Camera, Source, V4l2Format};
+use crate::{
+    config::{Camera, Crop, Source, Turn, V4l2Format},
+    media::is_bidirectional,
+};
 
 /// Encoded pictures as the sinks take them.
 const H264: &str =
@@ -31,16 +37,24 @@ pub(super) struct OpenSource {
 }
 
 impl OpenSource {
-    /// Adds the camera to the pipeline. It does nothing before that plays.
-    pub(super) fn open(pipeline: &gst::Pipeline, camera: &Camera) -> Result<Self, CaptureError> {
-        if let Some(painter) = SyntheticSource::new(camera) {
+    /// Adds the camera to the pipeline, or the scene that is drawn in its stead. It does nothing before that plays.
+    pub(super) fn open(
+        pipeline: &gst::Pipeline,
+        camera: &Camera,
+        scene: Option<&Arc<Scene>>,
+    ) -> Result<Self, CaptureError> {
+        if let Some(scene) = scene {
+            let painter = SyntheticSource::new(camera, Arc::clone(scene));
             let end = painter.element().clone();
             pipeline.add(&end).map_err(CaptureError::Link)?;
             return Ok(Self { end, painter: Some(painter) });
         }
+        is_there(&camera.source)?;
         let bin = describe(camera)?;
         let mut elements = vec![bin.upcast::<gst::Element>()];
-        if !camera.source.is_passthrough() {
+        if camera.source.is_passthrough() {
+            refuse_bidirectional(&elements[0]);
+        } else {
             elements.extend(conform(camera)?);
         }
         pipeline.add_many(&elements).map_err(CaptureError::Link)?;
@@ -66,10 +80,12 @@ impl OpenSource {
 
 /// The camera's own elements, as a bin with one source pad.
 fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
-    let Camera { width, height, fps, .. } = camera;
+    let ((width, height), fps) = (camera.given_size(), camera.fps);
     let size = format!("width={width},height={height},framerate={fps}/1");
     let (description, setting) = match &camera.source {
-        Source::Test | Source::TestFlat => unreachable!("these are drawn"),
+        Source::Test | Source::TestFlat | Source::TestFisheye | Source::TestDualFisheye => {
+            unreachable!("these are drawn")
+        }
         Source::V4l2 { device, format } => {
             let way = match format {
                 V4l2Format::Auto => format!("capsfilter caps=\"video/x-raw,{size};image/jpeg,{size}\" ! {DECODED}"),
@@ -78,6 +94,24 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
                 V4l2Format::H264 => format!("video/x-h264,{size} ! {H264}"),
             };
             (format!("v4l2src name={NAMED} ! {way}"), Some(("device", device.to_string_lossy().into_owned())))
+        }
+        Source::Libcamera { device } => {
+            let caps = format!("video/x-raw,format=NV12,colorimetry=bt709,interlace-mode=progressive,{size}");
+            let setting = device.clone().map(|device| ("camera-name", device));
+            (format!("libcamerasrc name={NAMED} ! {caps} ! identity"), setting)
+        }
+        Source::Nvargus { sensor } => {
+            let caps = format!("video/x-raw(memory:NVMM),format=NV12,{size}");
+            let description = format!(
+                "nvarguscamerasrc name={NAMED} sensor-id={sensor} ! {caps} ! nvvidconv ! video/x-raw,format=I420 ! identity"
+            );
+            (description, None)
+        }
+        Source::Theta { passthrough } => {
+            // It has two sizes.
+            let mode = if width > 1920 { "4K" } else { "2K" };
+            let way = if *passthrough { H264 } else { DECODED };
+            (format!("thetauvcsrc name={NAMED} mode={mode} ! {way}"), None)
         }
         Source::Rtsp { url, passthrough } => {
             let way = if *passthrough { format!("rtph264depay ! {H264}") } else { DECODED.to_owned() };
@@ -102,7 +136,73 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
         let source = bin.by_name(NAMED).expect("it is in every description");
         source.set_property(property, value);
     }
+    if matches!(camera.source, Source::Theta { .. }) {
+        let source = bin.by_name(NAMED).and_then(|source| source.static_pad("src"));
+        stamp_on_arrival(&source.expect("a source has one"));
+    }
     Ok(bin)
+}
+
+/// Finds out what GStreamer says less clearly.
+fn is_there(source: &Source) -> Result<(), CaptureError> {
+    match source {
+        Source::V4l2 { device, .. } => match std::fs::metadata(device) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(CaptureError::NoDevice { device: device.display().to_string(), error: error.kind() }),
+        },
+        Source::File { path } => match std::fs::File::open(path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(CaptureError::NoFile { path: path.display().to_string(), error: error.kind() }),
+        },
+        Source::Test
+        | Source::TestFlat
+        | Source::TestFisheye
+        | Source::TestDualFisheye
+        | Source::Libcamera { .. }
+        | Source::Nvargus { .. }
+        | Source::Theta { .. }
+        | Source::Rtsp { .. }
+        | Source::Pipeline { .. } => Ok(()),
+    }
+}
+
+/// The camera does not give what the config asks it for.
+pub(super) fn is_refused(error: &gst::message::Error) -> bool {
+    // The one error that GStreamer tells in its debug text only.
+    error.debug().is_some_and(|debug| debug.contains("not-negotiated"))
+}
+
+/// Its own time stamps count pictures, whatever time it took them.
+fn stamp_on_arrival(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
+        let now = pad.parent_element().and_then(|element| element.current_running_time());
+        if let Some(buffer) = info.buffer_mut() {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(now);
+            buffer.set_dts(now);
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Ends the pipeline when its pictures come in another order than they are shown in: viewers' decoders do not put them
+/// right, and those that do would wait for it.
+fn refuse_bidirectional(source: &gst::Element) {
+    let pad = source.static_pad("src").expect("it was opened");
+    let source = source.downgrade();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let picture = info.buffer().and_then(|buffer| buffer.map_readable().ok());
+        if !picture.is_some_and(|picture| is_bidirectional(&picture)) {
+            return gst::PadProbeReturn::Ok;
+        }
+        if let Some(source) = source.upgrade() {
+            let structure = gst::Structure::new_empty("bidirectional");
+            // A pipeline that has stopped does not mind.
+            let _ = source.post_message(gst::message::Application::builder(structure).src(&source).build());
+        }
+        // Once is enough.
+        gst::PadProbeReturn::Remove
+    });
 }
 
 /// The operator's elements, up to an `appsink name=video` if there is one, or else up to the end.
@@ -151,18 +251,32 @@ fn parse(description: &str, ghost: bool) -> Result<gst::Bin, CaptureError> {
 }
 
 /// Makes pictures of any kind those that the config promises.
-fn conform(camera: &Camera) -> Result<[gst::Element; 4], CaptureError> {
+fn conform(camera: &Camera) -> Result<Vec<gst::Element>, CaptureError> {
     const BASE: &str = "gstreamer1.0-plugins-base";
+    const GOOD: &str = "gstreamer1.0-plugins-good";
     let caps = gst::Caps::builder("video/x-raw")
         .field("format", "I420")
         .field("width", signed(camera.width))
         .field("height", signed(camera.height))
         .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
         .build();
-    Ok([
-        make("videorate", BASE, &[("drop-only", "true"), ("max-rate", &camera.fps.to_string())])?,
-        make("videoconvert", BASE, &[])?,
-        make("videoscale", BASE, &[])?,
-        filter(caps)?,
-    ])
+    let mut steps = vec![make("videorate", BASE, &[("drop-only", "true"), ("max-rate", &camera.fps.to_string())])?];
+    let Crop { left, right, top, bottom } = camera.crop;
+    if camera.crop != Crop::default() {
+        let [left, right, top, bottom] = [left, right, top, bottom].map(|pixels| pixels.to_string());
+        let properties = [("left", &left[..]), ("right", &right), ("top", &top), ("bottom", &bottom)];
+        steps.push(make("videocrop", GOOD, &properties)?);
+    }
+    steps.push(make("videoconvert", BASE, &[])?);
+    let way = match camera.rotate {
+        Turn::None => None,
+        Turn::Quarter => Some("clockwise"),
+        Turn::Half => Some("rotate-180"),
+        Turn::ThreeQuarters => Some("counterclockwise"),
+    };
+    if let Some(way) = way {
+        steps.push(make("videoflip", GOOD, &[("method", way)])?);
+    }
+    steps.extend([make("videoscale", BASE, &[])?, filter(caps)?]);
+    Ok(steps)
 }

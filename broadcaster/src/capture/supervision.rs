@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// A camera that has run for so long was well: its next failure is a first one.
-const WELL_AFTER: Duration = Duration::from_secs(10);
+/// A camera that has given so many pictures was well: its next failure is a first one. One that only just begins each time is
+/// not.
+const WELL_AFTER: u64 = 10;
 
 /// Some cameras give one picture a second; those that give none for this long give none any more.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
@@ -18,10 +19,10 @@ pub(super) struct Supervision {
 }
 
 impl Supervision {
-    /// The camera has failed after it ran for so long. Returns how long to wait; `share`, from 0 to 1, tells apart the many
-    /// that fail together.
-    pub(super) fn failed(&mut self, ran: Duration, share: f64) -> Duration {
-        if ran >= WELL_AFTER {
+    /// The camera has failed after it gave so many pictures. Returns how long to wait; `share`, from 0 to 1, tells apart the
+    /// many that fail together.
+    pub(super) fn failed(&mut self, pictures: u64, share: f64) -> Duration {
+        if pictures >= WELL_AFTER {
             self.failures = 0;
         }
         let delay = FIRST_DELAY.saturating_mul(1 << self.failures.min(16)).min(MAX_DELAY);
@@ -59,13 +60,13 @@ mod tests {
     #[test]
     fn who_fails_again_and_again_waits_ever_longer() {
         let mut supervision = Supervision::default();
-        let mut delays = |share| (0..9).map(|_| supervision.failed(Duration::ZERO, share)).collect::<Vec<_>>();
+        let mut delays = |share| (0..9).map(|_| supervision.failed(0, share)).collect::<Vec<_>>();
         let longest = delays(1.0);
         assert_eq!(longest[..4], [500, 1000, 2000, 4000].map(Duration::from_millis));
         assert_eq!(longest[8], MAX_DELAY);
         assert_eq!(delays(0.0)[0], MAX_DELAY.mul_f64(0.75));
         for _ in 0..100 {
-            assert!(supervision.failed(Duration::from_secs(1), 0.5) <= MAX_DELAY);
+            assert!(supervision.failed(1, 0.5) <= MAX_DELAY);
         }
         assert_eq!(supervision.failed(WELL_AFTER, 1.0), FIRST_DELAY, "it was well meanwhile");
     }

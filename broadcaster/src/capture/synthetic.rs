@@ -1,33 +1,24 @@
 //! The synthetic camera: draws its scene at its own pace and pushes it into the pipeline.
 
+use std::sync::Arc;
+
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::{
-    element::signed,
-    scene::{Lens, Scene},
-};
-use crate::config::{Camera, Source};
+use super::{element::signed, scene::Scene};
+use crate::config::Camera;
 
 pub(super) struct SyntheticSource {
     app: gst_app::AppSrc,
-    lens: Lens,
-    width: u32,
-    height: u32,
+    scene: Arc<Scene>,
     fps: u32,
     painter: Option<std::thread::JoinHandle<()>>,
 }
 
 impl SyntheticSource {
-    /// Nothing for a camera that is not drawn.
-    pub(super) fn new(camera: &Camera) -> Option<Self> {
-        let lens = match camera.source {
-            Source::Test => Lens::Equirectangular,
-            Source::TestFlat => Lens::Flat,
-            Source::V4l2 { .. } | Source::Rtsp { .. } | Source::File { .. } | Source::Pipeline { .. } => return None,
-        };
+    pub(super) fn new(camera: &Camera, scene: Arc<Scene>) -> Self {
         let (width, height, fps) = (camera.width, camera.height, camera.fps);
         let caps = gst_video::VideoCapsBuilder::new()
             .format(gst_video::VideoFormat::I420)
@@ -45,7 +36,7 @@ impl SyntheticSource {
             .max_buffers(1)
             .leaky_type(gst_app::AppLeakyType::Downstream)
             .build();
-        Some(Self { app, lens, width, height, fps, painter: None })
+        Self { app, scene, fps, painter: None }
     }
 
     pub(super) fn element(&self) -> &gst::Element {
@@ -55,9 +46,9 @@ impl SyntheticSource {
     /// The pipeline must be playing: its clock sets the pace.
     pub(super) fn start(&mut self) {
         let app = self.app.clone();
-        let (lens, width, height, fps) = (self.lens, self.width as usize, self.height as usize, self.fps);
+        let (scene, fps) = (Arc::clone(&self.scene), self.fps);
         let painter = std::thread::Builder::new().name("scene".to_owned());
-        let started = painter.spawn(move || paint(&app, &Scene::new(lens, width, height), fps));
+        let started = painter.spawn(move || paint(&app, &scene, fps));
         self.painter = Some(started.expect("the system gives a thread"));
     }
 

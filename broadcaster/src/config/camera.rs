@@ -1,10 +1,13 @@
 //! `[[cameras]]`: one picture that viewers can choose.
 
-use protocol::{CameraId, CameraInfo, Projection, Video};
+use protocol::{CameraId, CameraInfo, Projection, Rotation, Video};
 use serde::Deserialize;
 
 use super::{
-    BITRATES, ConfigError, Rung, rungs,
+    BITRATES, ConfigError, Rung,
+    lens::{LensSection, Turned},
+    rungs,
+    sight::{Shape, Sight},
     source::{Keys, Kind, Source},
 };
 
@@ -12,6 +15,7 @@ const MAX_SIDE: u32 = 4096;
 /// The largest picture of H.264's level 5.1, the highest that browsers' decoders commonly take: 36,864 macroblocks.
 const MAX_PIXELS: u32 = 36_864 * 256;
 const MAX_FPS: u32 = 120;
+const MAX_CROP: u32 = 8192;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Section")]
@@ -19,14 +23,39 @@ pub struct Camera {
     pub id: CameraId,
     pub title: Option<String>,
     pub source: Source,
-    /// Of the encoded picture.
+    /// What is cut off what the source gives, before anything else.
+    pub crop: Crop,
+    /// How it is turned then.
+    pub rotate: Turn,
+    /// Of the encoded picture, cut and turned.
     pub width: u32,
     pub height: u32,
     pub fps: u32,
     /// Bits per second at full size; the config's own rungs have theirs.
     pub bitrate: u32,
     pub projection: Projection,
+    pub mount: Rotation,
     pub sound: Sound,
+}
+
+/// Rows and columns to leave out, in pixels of what the source gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Crop {
+    pub left: u32,
+    pub right: u32,
+    pub top: u32,
+    pub bottom: u32,
+}
+
+/// Turns clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    #[default]
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -36,14 +65,6 @@ pub enum Sound {
     None,
     /// A beep with each second of the wall clock.
     Tone,
-}
-
-/// What a section's `projection` may say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Shape {
-    Flat,
-    Equirectangular,
 }
 
 /// The section as it is written: which keys belong to which source, only the whole shows.
@@ -59,6 +80,7 @@ struct Section {
     path: Option<String>,
     pipeline: Option<String>,
     passthrough: Option<bool>,
+    sensor: Option<u32>,
     #[serde(default = "Camera::default_width")]
     width: u32,
     #[serde(default = "Camera::default_height")]
@@ -67,7 +89,16 @@ struct Section {
     fps: u32,
     #[serde(default = "Camera::default_bitrate")]
     bitrate: u32,
+    #[serde(default)]
+    crop: Crop,
+    #[serde(default)]
+    rotate: u32,
     projection: Option<Shape>,
+    coverage: Option<[f64; 2]>,
+    #[serde(default)]
+    lenses: Vec<LensSection>,
+    blend: Option<f64>,
+    mount: Option<Turned>,
     #[serde(default)]
     sound: Sound,
 }
@@ -76,15 +107,47 @@ impl TryFrom<Section> for Camera {
     type Error = ConfigError;
 
     fn try_from(section: Section) -> Result<Self, ConfigError> {
-        let Section { id, title, device, format, url, path, pipeline, passthrough, width, height, .. } = section;
-        let source = Keys { device, format, url, path, pipeline, passthrough }.source(&id, section.source)?;
-        let projection = match section.projection {
-            Some(Shape::Flat) => Projection::Flat,
-            Some(Shape::Equirectangular) => Projection::Equirectangular,
-            None => source.projection(),
-        };
-        let (fps, bitrate, sound) = (section.fps, section.bitrate, section.sound);
-        Ok(Self { id, title, source, width, height, fps, bitrate, projection, sound })
+        let Section { id, title, device, format, url, path, pipeline, passthrough, sensor, .. } = section;
+        let source = Keys { device, format, url, path, pipeline, passthrough, sensor }.source(&id, section.source)?;
+        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, sound, .. } = section;
+        let rotate = Turn::read(section.rotate, &id)?;
+        let shape = section.projection.unwrap_or(source.shape());
+        if source.is_drawn() && shape != source.shape() {
+            let (key, value) = ("projection", shape.name().to_owned());
+            return Err(ConfigError::Text {
+                camera: id,
+                key,
+                value,
+                rule: "left out, as this source is drawn in its own",
+            });
+        }
+        let touched = [("crop", crop != Crop::default()), ("rotate", rotate != Turn::None)];
+        if let Some((key, _)) = touched.into_iter().find(|(_, touched)| *touched) {
+            if source.is_passthrough() {
+                return Err(ConfigError::Encoded { camera: id, key });
+            }
+            if source.is_drawn() {
+                return Err(ConfigError::ForeignKey { camera: id, kind: section.source.name(), key });
+            }
+        }
+        let sight = Sight { shape, coverage, lenses, blend, mount, size: [width, height] };
+        let (projection, mount) = sight.read(&id)?;
+        Ok(Self { id, title, source, crop, rotate, width, height, fps, bitrate, projection, mount, sound })
+    }
+}
+
+impl Turn {
+    fn read(degrees: u32, camera: &CameraId) -> Result<Self, ConfigError> {
+        match degrees {
+            0 => Ok(Self::None),
+            90 => Ok(Self::Quarter),
+            180 => Ok(Self::Half),
+            270 => Ok(Self::ThreeQuarters),
+            _ => {
+                let rule = "0, 90, 180 or 270 degrees, clockwise";
+                Err(ConfigError::Value { camera: camera.clone(), key: "rotate", value: degrees, rule })
+            }
+        }
     }
 }
 
@@ -95,11 +158,14 @@ impl Camera {
             id,
             title: None,
             source: Source::Test,
+            crop: Crop::default(),
+            rotate: Turn::None,
             width: Self::default_width(),
             height: Self::default_height(),
             fps: Self::default_fps(),
             bitrate: Self::default_bitrate(),
-            projection: Projection::Equirectangular,
+            projection: Projection::Equirectangular { coverage: None },
+            mount: Rotation::default(),
             sound: Sound::default(),
         }
     }
@@ -107,8 +173,18 @@ impl Camera {
     /// What viewers need to know of it, when the config has these rungs.
     pub fn info(&self, rungs: &[Rung]) -> CameraInfo {
         let rungs = rungs::of(self, rungs);
-        let video = Video { projection: self.projection.clone(), rungs };
+        let video = Video { projection: self.projection.clone(), mount: self.mount, rungs };
         CameraInfo { id: self.id.clone(), title: self.title.clone(), video }
+    }
+
+    /// How large the pictures must be that the source gives.
+    pub(crate) fn given_size(&self) -> (u32, u32) {
+        let (width, height) = match self.rotate {
+            Turn::None | Turn::Half => (self.width, self.height),
+            Turn::Quarter | Turn::ThreeQuarters => (self.height, self.width),
+        };
+        let Crop { left, right, top, bottom } = self.crop;
+        (width + left + right, height + top + bottom)
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -117,6 +193,10 @@ impl Camera {
             ("width", self.width, even_side(self.width), "an even number from 64 to 4096"),
             ("height", self.height, even_side(self.height), "an even number from 64 to 4096"),
             ("fps", self.fps, (1..=MAX_FPS).contains(&self.fps), "from 1 to 120"),
+            ("crop.left", self.crop.left, self.crop.left <= MAX_CROP, "at most 8192"),
+            ("crop.right", self.crop.right, self.crop.right <= MAX_CROP, "at most 8192"),
+            ("crop.top", self.crop.top, self.crop.top <= MAX_CROP, "at most 8192"),
+            ("crop.bottom", self.crop.bottom, self.crop.bottom <= MAX_CROP, "at most 8192"),
             ("bitrate", self.bitrate, BITRATES.contains(&self.bitrate), "from 100000 to 50000000 bits per second"),
         ];
         let pixels = self.width.saturating_mul(self.height);

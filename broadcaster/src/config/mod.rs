@@ -1,7 +1,9 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
 mod camera;
+mod lens;
 mod rungs;
+mod sight;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -18,7 +20,7 @@ use protocol::{CameraId, RobotId};
 use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
-pub use camera::{Camera, Sound};
+pub use camera::{Camera, Crop, Sound, Turn};
 pub use rungs::{MAX_RUNGS, Rung};
 pub use source::{RtspUrl, Source, V4l2Format};
 
@@ -72,6 +74,14 @@ pub enum ConfigError {
     Missing { camera: CameraId, kind: &'static str, key: &'static str, example: &'static str },
     #[error("camera {camera}: {key} means nothing to source {kind:?}: remove it, or choose another source")]
     ForeignKey { camera: CameraId, kind: &'static str, key: &'static str },
+    #[error("camera {camera}: {key} means nothing to projection {shape:?}: remove it, or choose another projection")]
+    ForeignToShape { camera: CameraId, shape: &'static str, key: &'static str },
+    #[error("camera {camera}: lenses number {number}: {key} is {value}, but must be {rule}")]
+    Lens { camera: CameraId, number: usize, key: &'static str, value: String, rule: &'static str },
+    #[error(
+        "camera {camera}: {key} is not possible with pictures that are sent on as they come: remove it, or let them be encoded here (passthrough = false)"
+    )]
+    Encoded { camera: CameraId, key: &'static str },
     #[error("there are {0} [[rungs]] sections: keep {MAX_RUNGS} at most, or none")]
     TooManyRungs(usize),
     #[error("[[rungs]] number {number}: {key} is {value}, but must be {rule}")]

@@ -50,7 +50,8 @@ pub(super) fn check(rungs: &[Rung], cameras: &[Camera]) -> Result<(), ConfigErro
                 return refuse("width", rung.width, rule);
             }
         }
-        for camera in cameras {
+        // What is sent on as it comes has one quality, its own.
+        for camera in cameras.iter().filter(|camera| !camera.source.is_passthrough()) {
             if rung.width > camera.width {
                 let rule = format!("at most {}, as camera {} is no wider", camera.width, camera.id);
                 return refuse("width", rung.width, rule);
@@ -68,6 +69,9 @@ pub(super) fn check(rungs: &[Rung], cameras: &[Camera]) -> Result<(), ConfigErro
 
 /// A camera's rungs, best first.
 pub(super) fn of(camera: &Camera, configured: &[Rung]) -> Vec<protocol::Rung> {
+    if camera.source.is_passthrough() {
+        return vec![sized(camera, camera.width, camera.fps, camera.bitrate)];
+    }
     if configured.is_empty() {
         return derive(camera);
     }

@@ -2,10 +2,10 @@
 
 use std::{fmt, path::PathBuf};
 
-use protocol::{CameraId, Projection};
+use protocol::CameraId;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, sight::Shape};
 
 /// A source with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,26 @@ pub enum Source {
     Test,
     /// The same room through an ordinary lens.
     TestFlat,
+    /// Through the one fisheye lens that the config describes.
+    TestFisheye,
+    /// Through two of them.
+    TestDualFisheye,
     V4l2 {
         device: PathBuf,
         format: V4l2Format,
+    },
+    /// A camera of a Raspberry Pi, or any other that libcamera knows.
+    Libcamera {
+        /// Absent: the first.
+        device: Option<String>,
+    },
+    /// A camera at a Jetson's own port.
+    Nvargus {
+        sensor: u32,
+    },
+    /// A RICOH THETA on USB, whose H.264 shows all around.
+    Theta {
+        passthrough: bool,
     },
     Rtsp {
         url: RtspUrl,
@@ -55,7 +72,12 @@ pub struct RtspUrl(String);
 pub(super) enum Kind {
     Test,
     TestFlat,
+    TestFisheye,
+    TestDualFisheye,
     V4l2,
+    Libcamera,
+    Nvargus,
+    Theta,
     Rtsp,
     File,
     Pipeline,
@@ -69,6 +91,7 @@ pub(super) struct Keys {
     pub(super) path: Option<String>,
     pub(super) pipeline: Option<String>,
     pub(super) passthrough: Option<bool>,
+    pub(super) sensor: Option<u32>,
 }
 
 impl Keys {
@@ -77,10 +100,15 @@ impl Keys {
         let source = match kind {
             Kind::Test => Source::Test,
             Kind::TestFlat => Source::TestFlat,
+            Kind::TestFisheye => Source::TestFisheye,
+            Kind::TestDualFisheye => Source::TestDualFisheye,
             Kind::V4l2 => Source::V4l2 {
                 device: self.device.take().ok_or_else(|| missing("device", "\"/dev/video0\""))?.into(),
                 format: V4l2Format::parse(camera, self.format.take())?,
             },
+            Kind::Libcamera => Source::Libcamera { device: self.device.take() },
+            Kind::Nvargus => Source::Nvargus { sensor: self.sensor.take().unwrap_or(0) },
+            Kind::Theta => Source::Theta { passthrough: self.passthrough.take().unwrap_or(true) },
             Kind::Rtsp => Source::Rtsp {
                 url: RtspUrl::parse(
                     camera,
@@ -107,7 +135,7 @@ impl Keys {
 
     /// A key that the source has no use for.
     fn left(&self) -> Option<&'static str> {
-        let Self { device, format, url, path, pipeline, passthrough } = self;
+        let Self { device, format, url, path, pipeline, passthrough, sensor } = self;
         let keys = [
             ("device", device.is_some()),
             ("format", format.is_some()),
@@ -115,17 +143,23 @@ impl Keys {
             ("path", path.is_some()),
             ("pipeline", pipeline.is_some()),
             ("passthrough", passthrough.is_some()),
+            ("sensor", sensor.is_some()),
         ];
         keys.into_iter().find_map(|(key, is_there)| is_there.then_some(key))
     }
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
             Self::TestFlat => "test-flat",
+            Self::TestFisheye => "test-fisheye",
+            Self::TestDualFisheye => "test-dual-fisheye",
             Self::V4l2 => "v4l2",
+            Self::Libcamera => "libcamera",
+            Self::Nvargus => "nvargus",
+            Self::Theta => "theta",
             Self::Rtsp => "rtsp",
             Self::File => "file",
             Self::Pipeline => "pipeline",
@@ -137,10 +171,23 @@ impl Source {
     /// Its pictures come encoded, and are sent on as they are.
     pub fn is_passthrough(&self) -> bool {
         match self {
-            Self::Rtsp { passthrough, .. } | Self::Pipeline { passthrough, .. } => *passthrough,
+            Self::Rtsp { passthrough, .. } | Self::Pipeline { passthrough, .. } | Self::Theta { passthrough } => {
+                *passthrough
+            }
             Self::V4l2 { format, .. } => *format == V4l2Format::H264,
-            Self::Test | Self::TestFlat | Self::File { .. } => false,
+            Self::Test
+            | Self::TestFlat
+            | Self::TestFisheye
+            | Self::TestDualFisheye
+            | Self::Libcamera { .. }
+            | Self::Nvargus { .. }
+            | Self::File { .. } => false,
         }
+    }
+
+    /// There is no camera: the pictures are made here.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, Self::Test | Self::TestFlat | Self::TestFisheye | Self::TestDualFisheye)
     }
 
     /// It has an end, and begins anew then.
@@ -154,12 +201,18 @@ impl Source {
     }
 
     /// How directions in space lie in its pictures, where the config does not say.
-    pub(super) fn projection(&self) -> Projection {
+    pub(super) fn shape(&self) -> Shape {
         match self {
-            Self::Test => Projection::Equirectangular,
-            Self::TestFlat | Self::V4l2 { .. } | Self::Rtsp { .. } | Self::File { .. } | Self::Pipeline { .. } => {
-                Projection::Flat
-            }
+            Self::Test | Self::Theta { .. } => Shape::Equirectangular,
+            Self::TestFisheye => Shape::Fisheye,
+            Self::TestDualFisheye => Shape::DualFisheye,
+            Self::TestFlat
+            | Self::V4l2 { .. }
+            | Self::Libcamera { .. }
+            | Self::Nvargus { .. }
+            | Self::Rtsp { .. }
+            | Self::File { .. }
+            | Self::Pipeline { .. } => Shape::Flat,
         }
     }
 }
@@ -170,7 +223,13 @@ impl fmt::Display for Source {
         match self {
             Self::Test => formatter.write_str("test"),
             Self::TestFlat => formatter.write_str("test-flat"),
+            Self::TestFisheye => formatter.write_str("test-fisheye"),
+            Self::TestDualFisheye => formatter.write_str("test-dual-fisheye"),
             Self::V4l2 { device, .. } => write!(formatter, "v4l2 {}", device.display()),
+            Self::Libcamera { device: Some(device) } => write!(formatter, "libcamera {device}"),
+            Self::Libcamera { device: None } => formatter.write_str("libcamera"),
+            Self::Nvargus { sensor } => write!(formatter, "nvargus {sensor}"),
+            Self::Theta { .. } => formatter.write_str("theta"),
             Self::Rtsp { url, .. } => write!(formatter, "rtsp {url:?}"),
             Self::File { path } => write!(formatter, "file {}", path.display()),
             Self::Pipeline { description, .. } => write!(formatter, "pipeline {description:?}"),

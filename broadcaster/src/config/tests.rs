@@ -101,8 +101,71 @@ fn passwords_of_cameras_are_not_for_people() {
 #[test]
 fn a_projection_may_be_given() {
     let projection = |text: &str| camera(text).expect("right").projection;
-    assert_eq!(projection("source = \"test\""), protocol::Projection::Equirectangular);
+    assert_eq!(projection("source = \"test\""), protocol::Projection::Equirectangular { coverage: None });
     assert_eq!(projection("source = \"file\"\npath = \"a\""), protocol::Projection::Flat);
     let tour = "source = \"file\"\npath = \"a\"\nprojection = \"equirectangular\"";
-    assert_eq!(projection(tour), protocol::Projection::Equirectangular);
+    assert_eq!(projection(tour), protocol::Projection::Equirectangular { coverage: None });
+}
+
+#[test]
+fn lenses_are_in_pixels_and_travel_as_shares() {
+    let usual = camera("source = \"test-dual-fisheye\"").expect("right");
+    let protocol::Projection::DualFisheye { lenses, blend } = &usual.projection else { panic!("{usual:?}") };
+    assert_eq!(lenses.each_ref().map(|lens| lens.center.map(protocol::Real::get)), [[0.25, 0.5], [0.75, 0.5]]);
+    assert_eq!(lenses.each_ref().map(|lens| lens.rotation.yaw.get()), [0.0, 180.0]);
+    assert_eq!(blend.get(), 5.0);
+    let given = camera(
+        "source = \"v4l2\"\ndevice = \"/dev/video0\"\nprojection = \"fisheye\"\nwidth = 1000\nheight = 500
+         mount = { pitch = -15.0 }
+         [[cameras.lenses]]\nfov = 180.0\ncenter = [510.0, 245.0]\nroll = 2.0
+         kannala_brandt = { focal = [200.0, 201.0], k = [0.01, -0.002, 0.0, 0.0] }",
+    );
+    let given = given.expect("right");
+    let protocol::Projection::Fisheye { lens } = &given.projection else { panic!("{given:?}") };
+    assert_eq!(
+        (lens.center.map(protocol::Real::get), lens.focal.map(protocol::Real::get)),
+        ([0.51, 0.49], [0.2, 0.402])
+    );
+    assert_eq!(given.info(&[]).video.mount.pitch.get(), -15.0);
+}
+
+#[test]
+fn a_calibration_that_cannot_be_names_lens_key_and_value() {
+    let fisheye = |lens: &str| format!("source = \"test-fisheye\"\n[[cameras.lenses]]\n{lens}");
+    let cases = [
+        (fisheye("fov = 400.0"), "lenses number 1: fov is 400, but must be from 10 to 280"),
+        (fisheye("fov = nan"), "fov is NaN"),
+        (fisheye("center = [9000.0, 1.0]"), "center is 9000"),
+        (fisheye("radius = 0.0"), "radius is 0"),
+        (fisheye("gain = -1.0"), "gain is -1"),
+        (fisheye("roll = 1000.0"), "roll is 1000"),
+        (fisheye("kannala_brandt = { focal = [500.0, 500.0], k = [-0.5, 0.0, 0.0, 0.0] }"), "they hold up to"),
+        (
+            fisheye("fov = 240.0\nmei = { focal = [500.0, 500.0], xi = 3.0, k = [0.0, 0.0], p = [0.0, 0.0] }"),
+            "they hold up to",
+        ),
+        (fisheye("mei = { focal = [500.0, 500.0], xi = 30.0, k = [0.0, 0.0], p = [0.0, 0.0] }"), "mei.xi is 30"),
+        (fisheye("fov = 180.0\n[[cameras.lenses]]"), "lenses is \"2 sections\""),
+        ("source = \"test\"\ncoverage = [720.0, 180.0]".to_owned(), "coverage is \"[720, 180]\""),
+        ("source = \"test\"\nmount = { yaw = 1e9 }".to_owned(), "mount.yaw is \"1000000000\""),
+        ("source = \"test-flat\"\nmount = { yaw = 1.0 }".to_owned(), "mount means nothing to projection \"flat\""),
+        ("source = \"test\"\nblend = 1.0".to_owned(), "blend means nothing to projection"),
+        ("source = \"test\"\nprojection = \"flat\"".to_owned(), "projection is \"flat\""),
+        ("source = \"test\"\nrotate = 90".to_owned(), "rotate means nothing to source \"test\""),
+        ("source = \"file\"\npath = \"a\"\nrotate = 45".to_owned(), "rotate is 45"),
+        ("source = \"file\"\npath = \"a\"\ncrop = { top = 10000 }".to_owned(), "crop.top is 10000"),
+        ("source = \"theta\"\ncrop = { top = 10 }".to_owned(), "crop is not possible"),
+    ];
+    for (text, expected) in cases {
+        let error = camera(&text).expect_err(&text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_is_cut_off_and_turned_is_asked_of_the_source() {
+    let turned = camera(
+        "source = \"file\"\npath = \"a\"\nrotate = 90\nwidth = 720\nheight = 1280\ncrop = { left = 8, top = 2 }",
+    );
+    assert_eq!(turned.expect("right").given_size(), (1288, 722));
 }

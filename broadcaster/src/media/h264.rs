@@ -5,7 +5,7 @@
 
 use super::frame::Builder;
 
-const NAL_TYPE: u8 = 0x1f;
+pub(super) const NAL_TYPE: u8 = 0x1f;
 const NAL_REFERENCE: u8 = 0x60;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
 const STAP_A: u8 = 24;
@@ -106,7 +106,7 @@ fn apart(nal: &[u8], size: usize, shortage: usize, length: usize, last: bool, fr
 }
 
 /// The NAL units between the start codes of a byte stream (ITU-T H.264, annex B), none of them empty.
-fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = after_start_code(stream).unwrap_or_default();
     std::iter::from_fn(move || {
         while !rest.is_empty() {

@@ -4,6 +4,7 @@ mod frame;
 mod h264;
 mod ring;
 mod rings;
+mod slice;
 mod vp8;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use bytes::Bytes;
 pub(crate) use frame::{FIRST_EXTRA, Frame, PacketSize};
 pub(crate) use ring::{FrameNumber, PacketNumber, Ring};
 pub(crate) use rings::Rings;
+pub(crate) use slice::is_bidirectional;
 
 /// RTP's clock for video, ticks per second (RFC 6184, section 8.2.1).
 const VIDEO_CLOCK: u32 = 90_000;

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { START } from "../view";
-import { rayThrough } from "./camera";
+import { apply, product, rayThrough, rotation, transposed, turned } from "./camera";
 import { equirectangular } from "./equirectangular";
 import { surroundOf } from "./projection";
 
 /** Where in the picture the point of the screen lies. */
-const seen = (yaw: number, pitch: number, x = 0, y = 0) =>
-  equirectangular.locate(rayThrough({ ...START, yaw, pitch }, 16 / 9, x, y));
+const seen = (yaw: number, pitch: number, x = 0, y = 0): readonly [number, number] => {
+  const [{ u, v } = { u: NaN, v: NaN }] = equirectangular().locate(rayThrough({ ...START, yaw, pitch }, 16 / 9, x, y));
+  return [u, v];
+};
 
 describe("the centre of the screen", () => {
   it.each([
@@ -56,5 +58,34 @@ describe("the rest of the screen", () => {
 
 it("a flat picture is not drawn, and an equirectangular one is", () => {
   expect(surroundOf({ kind: "flat" })).toBeUndefined();
-  expect(surroundOf({ kind: "equirectangular" })).toBe(equirectangular);
+  expect(surroundOf({ kind: "equirectangular" })?.closes).toBe(true);
+});
+
+it("a picture that covers less than all around has nothing beyond its edges", () => {
+  const half = equirectangular([180, 90]);
+  const at = (yaw: number, pitch: number) => half.locate(rayThrough({ ...START, yaw, pitch }, 1, 0, 0));
+  expect(half.closes).toBe(false);
+  expect(at(45, 22.5)).toEqual([{ u: expect.closeTo(0.75, 9), v: expect.closeTo(0.25, 9), weight: 1 }]);
+  expect([...at(100, 0), ...at(0, 50), ...at(180, 0)]).toEqual([]);
+});
+
+const close = (a: readonly number[], b: readonly number[]) =>
+  a.forEach((part, i) => expect(part).toBeCloseTo(b[i] ?? NaN, 9));
+
+describe("what is turned", () => {
+  const ahead = [0, 0, -1] as const;
+  it("is rolled first, then raised, then turned around", () => {
+    close(
+      apply(turned({ yaw: 30, pitch: 20, roll: 77 }), ahead),
+      rayThrough({ ...START, yaw: 30, pitch: 20 }, 1, 0, 0),
+    );
+    close(apply(turned({ yaw: 0, pitch: 0, roll: 90 }), [0, 1, 0]), [1, 0, 0]);
+    close(apply(turned({ yaw: 90, pitch: 0, roll: 90 }), [0, 1, 0]), [0, 0, 1]);
+  });
+
+  it("is turned back by the transposed", () => {
+    const matrix = turned({ yaw: 30, pitch: -20, roll: 10 });
+    close(product(matrix, transposed(matrix)), [1, 0, 0, 0, 1, 0, 0, 0, 1]);
+    close(turned({ yaw: 12, pitch: 34, roll: 0 }), rotation({ yaw: 12, pitch: 34 }));
+  });
 });

@@ -3,6 +3,7 @@
  *
  * The eye's frame and the world's agree at yaw 0, pitch 0: x to the right, y up, and it looks along −z.
  */
+import type { Rotation } from "../protocol.gen";
 import { radians, type Look } from "../view";
 
 export type Vec3 = readonly [x: number, y: number, z: number];
@@ -17,6 +18,22 @@ export function rotation({ yaw, pitch }: Pick<Look, "yaw" | "pitch">): Mat3 {
   return [cy, 0, sy, -sy * sp, cp, cy * sp, -sy * cp, -sp, cy * cp];
 }
 
+/** Turns directions of what is turned into directions of what it is turned in: rolled first, then raised, then turned around. */
+export function turned({ yaw, pitch, roll }: Rotation): Mat3 {
+  const [s, c] = [Math.sin(radians(roll)), Math.cos(radians(roll))];
+  // Clockwise, as seen from behind.
+  return product(rotation({ yaw, pitch }), [c, -s, 0, s, c, 0, 0, 0, 1]);
+}
+
+export function transposed(matrix: Mat3): Mat3 {
+  return [0, 3, 6, 1, 4, 7, 2, 5, 8].map((i) => matrix[i] ?? 0);
+}
+
+/** First `second`, then `first`. */
+export function product(first: Mat3, second: Mat3): Mat3 {
+  return [0, 3, 6].flatMap((i) => apply(first, [second[i] ?? 0, second[i + 1] ?? 0, second[i + 2] ?? 0]));
+}
+
 /** Half the width and height of the screen at distance 1. */
 export function extent(fov: number, aspect: number): readonly [x: number, y: number] {
   const y = Math.tan(radians(fov) / 2);
@@ -29,7 +46,7 @@ export function rayThrough(look: Look, aspect: number, x: number, y: number): Ve
   return normalised(apply(rotation(look), [x * ex, y * ey, -1]));
 }
 
-function apply(matrix: Mat3, [x, y, z]: Vec3): Vec3 {
+export function apply(matrix: Mat3, [x, y, z]: Vec3): Vec3 {
   const row = (i: number): number => (matrix[i] ?? 0) * x + (matrix[i + 3] ?? 0) * y + (matrix[i + 6] ?? 0) * z;
   return [row(0), row(1), row(2)];
 }

@@ -1,5 +1,5 @@
 /** The GPU program of one projection: one triangle that covers the screen, and one lookup per pixel. */
-import { extent, rotation } from "./camera";
+import { extent, product, rotation, type Mat3 } from "./camera";
 import type { Surround } from "./surround";
 import type { Look } from "../view";
 
@@ -20,9 +20,12 @@ const float PI = 3.14159265358979;
 uniform sampler2D picture;
 in vec3 ray;
 out vec4 colour;
+bool inside(vec2 at) {
+  return at.x >= 0.0 && at.x <= 1.0 && at.y >= 0.0 && at.y <= 1.0;
+}
 ${shader}
 void main() {
-  colour = vec4(texture(picture, locate(normalize(ray))).rgb, 1.0);
+  colour = vec4(seen(normalize(ray)), 1.0);
 }`;
 
 /** Belongs to one WebGL context and dies with it. */
@@ -30,10 +33,13 @@ export class Program {
   readonly #gl: WebGL2RenderingContext;
   readonly #rotation: WebGLUniformLocation | null;
   readonly #extent: WebGLUniformLocation | null;
+  readonly #mount: Mat3;
   #hasPicture = false;
 
-  constructor(gl: WebGL2RenderingContext, surround: Surround) {
+  /** `mount` turns directions of the robot into directions of its camera. */
+  constructor(gl: WebGL2RenderingContext, surround: Surround, mount: Mat3) {
     this.#gl = gl;
+    this.#mount = mount;
     const program = gl.createProgram();
     gl.attachShader(program, compiled(gl, gl.VERTEX_SHADER, VERTEX));
     gl.attachShader(program, compiled(gl, gl.FRAGMENT_SHADER, fragment(surround)));
@@ -46,8 +52,8 @@ export class Program {
     this.#extent = gl.getUniformLocation(program, "extent");
 
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    // The picture closes on itself from side to side, and this hides where; at the poles it ends.
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.REPEAT);
+    // A picture that closes on itself from side to side must not show where; at the poles it ends.
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, surround.closes ? gl.REPEAT : gl.CLAMP_TO_EDGE);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.LINEAR);
@@ -69,7 +75,7 @@ export class Program {
       gl.clear(gl.COLOR_BUFFER_BIT);
       return;
     }
-    gl.uniformMatrix3fv(this.#rotation, false, rotation(look));
+    gl.uniformMatrix3fv(this.#rotation, false, product(this.#mount, rotation(look)));
     gl.uniform2fv(this.#extent, extent(look.fov, width / height));
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }

@@ -1,6 +1,7 @@
 /** Which way of drawing belongs to which projection of the protocol. */
 import type { Projection } from "../protocol.gen";
 import { equirectangular } from "./equirectangular";
+import { dualFisheye, fisheye } from "./fisheye";
 import type { Surround } from "./surround";
 
 /** Nothing for a flat picture: it is shown as it comes, without WebGL. */
@@ -9,7 +10,11 @@ export function surroundOf(projection: Projection): Surround | undefined {
     case "flat":
       return undefined;
     case "equirectangular":
-      return equirectangular;
+      return equirectangular(projection.coverage);
+    case "fisheye":
+      return fisheye(projection.lens);
+    case "dual_fisheye":
+      return dualFisheye(projection.lenses, projection.blend);
     default:
       return projection satisfies never;
   }

@@ -4,6 +4,7 @@
  * Survives the loss of its WebGL context: it draws on when the browser gives it back.
  */
 import { START, type Look } from "../view";
+import type { Mat3 } from "./camera";
 import { Program } from "./program";
 import type { Surround } from "./surround";
 
@@ -14,6 +15,7 @@ export class Renderer {
   readonly #canvas: HTMLCanvasElement;
   readonly #video: HTMLVideoElement;
   readonly #surround: Surround;
+  readonly #mount: Mat3;
   readonly #gl: WebGL2RenderingContext;
   readonly #life = new AbortController();
   readonly #resizes: ResizeObserver;
@@ -23,11 +25,16 @@ export class Renderer {
   #planned: number | undefined;
 
   /** Nothing when this browser has no WebGL2. */
-  static create(canvas: HTMLCanvasElement, video: HTMLVideoElement, surround: Surround): Renderer | undefined {
+  static create(
+    canvas: HTMLCanvasElement,
+    video: HTMLVideoElement,
+    surround: Surround,
+    mount: Mat3,
+  ): Renderer | undefined {
     const options = { alpha: false, antialias: false, depth: false, stencil: false };
     const gl = canvas.getContext("webgl2", { ...options, powerPreference: "high-performance" });
     try {
-      return gl ? new Renderer(canvas, video, surround, gl) : undefined;
+      return gl ? new Renderer(canvas, video, surround, mount, gl) : undefined;
     } catch (error) {
       console.error("this browser's WebGL cannot draw the picture", error);
       return undefined;
@@ -38,11 +45,13 @@ export class Renderer {
     canvas: HTMLCanvasElement,
     video: HTMLVideoElement,
     surround: Surround,
+    mount: Mat3,
     gl: WebGL2RenderingContext,
   ) {
     this.#canvas = canvas;
     this.#video = video;
     this.#surround = surround;
+    this.#mount = mount;
     this.#gl = gl;
     this.#restore();
     const { signal } = this.#life;
@@ -105,7 +114,7 @@ export class Renderer {
   }
 
   #restore(): void {
-    this.#program = new Program(this.#gl, this.#surround);
+    this.#program = new Program(this.#gl, this.#surround, this.#mount);
     this.#canvas.style.visibility = "";
     this.#newFrame = true;
     this.#plan();

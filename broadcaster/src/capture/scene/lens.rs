@@ -1,61 +1,132 @@
 //! How a camera sees: which direction each of its pixels looks in, and where it sees a direction.
 
+use protocol::{Projection, Rotation};
+
+use super::circle::Circle;
+
 /// A unit vector: x to the right, y up, −z to the front.
 pub(super) type Direction = [f32; 3];
 
 /// What an ordinary lens sees from side to side. Wide enough for the marker, which goes around below the horizon.
 const FLAT_DEGREES: f32 = 110.0;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::capture) enum Lens {
-    /// All around: longitude from left to right, latitude from top to bottom.
-    Equirectangular,
+/// A camera's lens or lenses, as they sit on the robot.
+#[derive(Clone, Debug)]
+pub(super) struct Lens {
+    kind: Kind,
+    mount: Turn,
+    /// The picture's width by its height.
+    aspect: f32,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Longitude from left to right, latitude from top to bottom, over so many degrees.
+    Equirectangular {
+        width: f32,
+        height: f32,
+    },
     /// Straight lines stay straight.
     Flat,
+    Circles(Vec<Circle>),
+}
+
+/// Where something is seen, and how large: as shares of the picture's width and height.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spot {
+    pub(super) x: f32,
+    pub(super) y: f32,
+    pub(super) radius_x: f32,
+    pub(super) radius_y: f32,
 }
 
 impl Lens {
-    /// Where a point of the picture looks, both coordinates from 0 to 1, down and to the right. `aspect` is width by height.
-    pub(super) fn ray(self, x: f32, y: f32, aspect: f32) -> Direction {
-        match self {
-            Self::Equirectangular => direction(x * 360.0 - 180.0, 90.0 - y * 180.0),
-            Self::Flat => {
-                let half = half_width();
-                normalised([(2.0 * x - 1.0) * half, (1.0 - 2.0 * y) * half / aspect, -1.0])
+    pub(super) fn new(projection: &Projection, mount: Rotation, aspect: f32) -> Self {
+        let kind = match projection {
+            Projection::Flat => Kind::Flat,
+            Projection::Equirectangular { coverage } => {
+                let [width, height] =
+                    coverage.map_or([360.0, 180.0], |coverage| coverage.map(|real| real.get() as f32));
+                Kind::Equirectangular { width, height }
             }
-        }
+            Projection::Fisheye { lens } => Kind::Circles(vec![Circle::new(lens)]),
+            Projection::DualFisheye { lenses, .. } => Kind::Circles(lenses.iter().map(Circle::new).collect()),
+        };
+        Self { kind, mount: Turn::new(mount), aspect }
     }
 
-    /// Where it sees a direction, if it does.
-    pub(super) fn locate(self, [x, y, z]: Direction, aspect: f32) -> Option<(f32, f32)> {
-        match self {
-            Self::Equirectangular => {
-                let (yaw, pitch) = (x.atan2(-z).to_degrees(), y.clamp(-1.0, 1.0).asin().to_degrees());
-                Some((yaw / 360.0 + 0.5, 0.5 - pitch / 180.0))
-            }
-            Self::Flat => {
+    /// Where a point of the picture looks, both coordinates from 0 to 1, to the right and down. Not all of a picture looks
+    /// anywhere.
+    pub(super) fn ray(&self, x: f32, y: f32) -> Option<Direction> {
+        let seen = match &self.kind {
+            Kind::Equirectangular { width, height } => direction((x - 0.5) * width, (0.5 - y) * height),
+            Kind::Flat => {
                 let half = half_width();
-                let at = ((x / -z / half + 1.0) / 2.0, (1.0 - y / -z * aspect / half) / 2.0);
-                (z < 0.0 && (0.0..1.0).contains(&at.0) && (0.0..1.0).contains(&at.1)).then_some(at)
+                normalised([(2.0 * x - 1.0) * half, (1.0 - 2.0 * y) * half / self.aspect, -1.0])
             }
+            Kind::Circles(circles) => circles.iter().find_map(|circle| circle.ray(x, y))?,
+        };
+        Some(self.mount.outward(seen))
+    }
+
+    /// Where it sees something that looks so large from its middle: nowhere, once, or once in each lens.
+    pub(super) fn locate(&self, direction: Direction, degrees: f32) -> Vec<Spot> {
+        let seen = self.mount.inward(direction);
+        let [x, y, z] = seen;
+        match &self.kind {
+            Kind::Equirectangular { width, height } => {
+                let (yaw, pitch) = angles(seen);
+                let (x, y) = (yaw / width + 0.5, 0.5 - pitch / height);
+                // Circles of latitude shrink towards the poles.
+                let radius_x = degrees / width / pitch.to_radians().cos();
+                within(Spot { x, y, radius_x, radius_y: degrees / height })
+            }
+            Kind::Flat if z < 0.0 => {
+                let half = half_width();
+                let radius = degrees.to_radians().tan() / half / 2.0;
+                let (x, y) = ((x / -z / half + 1.0) / 2.0, (1.0 - y / -z * self.aspect / half) / 2.0);
+                within(Spot { x, y, radius_x: radius, radius_y: radius * self.aspect })
+            }
+            Kind::Flat => Vec::new(),
+            Kind::Circles(circles) => circles.iter().filter_map(|circle| circle.locate(seen, degrees)).collect(),
         }
     }
 
     /// Whether the picture's left edge is also its right.
-    pub(super) fn closes(self) -> bool {
-        self == Self::Equirectangular
+    pub(super) fn closes(&self) -> bool {
+        matches!(self.kind, Kind::Equirectangular { width, .. } if width >= 360.0)
+    }
+}
+
+fn within(spot: Spot) -> Vec<Spot> {
+    let inside = (0.0..=1.0).contains(&spot.x) && (0.0..=1.0).contains(&spot.y);
+    inside.then_some(spot).into_iter().collect()
+}
+
+/// A rotation, as three columns: where x, y and z end up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn([Direction; 3]);
+
+impl Turn {
+    pub(super) fn new(Rotation { yaw, pitch, roll }: Rotation) -> Self {
+        let [(ys, yc), (ps, pc), (rs, rc)] =
+            [yaw, pitch, roll].map(|angle| (angle.get() as f32).to_radians().sin_cos());
+        // What is turned around is what was raised, and that is what was rolled.
+        let around = |[x, y, z]: Direction| [x * yc - z * ys, y, x * ys + z * yc];
+        let raise = |[x, y, z]: Direction| [x, y * pc - z * ps, y * ps + z * pc];
+        let roll = |[x, y, z]: Direction| [x * rc + y * rs, y * rc - x * rs, z];
+        Self([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|axis| around(raise(roll(axis)))))
     }
 
-    /// Width and height of something that looks so wide there, as shares of the picture's.
-    pub(super) fn extent(self, degrees: f32, pitch: f32, aspect: f32) -> (f32, f32) {
-        match self {
-            // Circles of latitude shrink towards the poles.
-            Self::Equirectangular => (degrees / 360.0 / pitch.to_radians().cos(), degrees / 180.0),
-            Self::Flat => {
-                let width = degrees.to_radians().tan() / half_width() / 2.0;
-                (width, width * aspect)
-            }
-        }
+    /// From what was turned to what it was turned in.
+    pub(super) fn outward(&self, [x, y, z]: Direction) -> Direction {
+        let Self([right, up, back]) = self;
+        std::array::from_fn(|axis| right[axis] * x + up[axis] * y + back[axis] * z)
+    }
+
+    /// The way back.
+    pub(super) fn inward(&self, direction: Direction) -> Direction {
+        self.0.map(|axis| dot(axis, direction))
     }
 }
 
@@ -86,23 +157,53 @@ fn normalised(vector: Direction) -> Direction {
 
 #[cfg(test)]
 mod tests {
+    use protocol::Real;
+
     use super::*;
+
+    fn real(value: f64) -> Real {
+        value.try_into().expect("a number")
+    }
+
+    fn turned(yaw: f64, pitch: f64, roll: f64) -> Rotation {
+        Rotation { yaw: real(yaw), pitch: real(pitch), roll: real(roll) }
+    }
+
+    fn close(a: Direction, b: Direction) -> bool {
+        dot(a, b) > 0.99999
+    }
 
     #[test]
     fn what_a_pixel_sees_is_seen_by_that_pixel() {
-        for lens in [Lens::Equirectangular, Lens::Flat] {
+        let whole = Projection::Equirectangular { coverage: None };
+        let half = Projection::Equirectangular { coverage: Some([180.0, 90.0].map(real)) };
+        for projection in [whole, half, Projection::Flat] {
+            let lens = Lens::new(&projection, turned(20.0, -10.0, 5.0), 16.0 / 9.0);
             for (x, y) in [(0.5, 0.5), (0.1, 0.2), (0.9, 0.3), (0.33, 0.8)] {
-                let ray = lens.ray(x, y, 16.0 / 9.0);
+                let ray = lens.ray(x, y).expect("it looks somewhere");
                 assert!((dot(ray, ray) - 1.0).abs() < 1e-5);
-                let (seen_x, seen_y) = lens.locate(ray, 16.0 / 9.0).expect("it is seen");
-                assert!((seen_x - x).abs() < 1e-4 && (seen_y - y).abs() < 1e-4, "{lens:?} {x} {y}");
+                let spot = lens.locate(ray, 1.0)[0];
+                assert!((spot.x - x).abs() < 1e-4 && (spot.y - y).abs() < 1e-4, "{lens:?} {x} {y}");
             }
-            let front = lens.ray(0.5, 0.5, 2.0);
-            assert!(dot(front, [0.0, 0.0, -1.0]) > 0.9999, "the middle is in front");
-            assert!(lens.ray(0.6, 0.5, 2.0)[0] > 0.0 && lens.ray(0.5, 0.4, 2.0)[1] > 0.0, "right is right, up is up");
+            let level = Lens::new(&projection, Rotation::default(), 2.0);
+            let seen = |x, y| level.ray(x, y).expect("it looks somewhere");
+            assert!(close(seen(0.5, 0.5), direction(0.0, 0.0)), "the middle is in front");
+            assert!(seen(0.6, 0.5)[0] > 0.0 && seen(0.5, 0.4)[1] > 0.0, "right is right, up is up");
         }
-        assert_eq!(Lens::Flat.locate(direction(180.0, 0.0), 2.0), None, "nothing behind");
-        let edge = angles(Lens::Flat.ray(1.0, 0.5, 2.0)).0;
+        let flat = Lens::new(&Projection::Flat, Rotation::default(), 2.0);
+        assert_eq!(flat.locate(direction(180.0, 0.0), 1.0), [], "nothing behind");
+        let edge = angles(flat.ray(1.0, 0.5).expect("it looks somewhere")).0;
         assert!((edge - FLAT_DEGREES / 2.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn what_is_turned_is_rolled_then_raised_then_turned_around() {
+        let [ahead, up] = [direction(0.0, 0.0), direction(0.0, 90.0)];
+        let turn = Turn::new(turned(30.0, 20.0, 0.0));
+        assert!(close(turn.outward(ahead), direction(30.0, 20.0)));
+        assert!(close(turn.inward(direction(30.0, 20.0)), ahead));
+        let rolled = Turn::new(turned(0.0, 0.0, 90.0)).outward(up);
+        assert!(close(rolled, direction(90.0, 0.0)), "clockwise: what was up is on the right");
+        assert!(close(Turn::new(turned(90.0, 0.0, 90.0)).outward(up), direction(180.0, 0.0)));
     }
 }

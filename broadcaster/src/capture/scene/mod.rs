@@ -2,6 +2,7 @@
 //!
 //! The base picture is drawn once; each frame is a copy of it with the marker moved and the time painted in.
 
+mod circle;
 mod label;
 mod lens;
 mod picture;
@@ -10,10 +11,12 @@ mod stamp;
 
 use std::time::Duration;
 
-pub(super) use lens::Lens;
+use lens::Lens;
 pub(super) use picture::Picture;
 use room::Room;
 use stamp::Stamp;
+
+use crate::config::Camera;
 
 /// Draws the frames of one synthetic camera.
 pub(super) struct Scene {
@@ -23,7 +26,14 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn new(lens: Lens, width: usize, height: usize) -> Self {
+    /// What a camera sees there, if it is one that is drawn. Takes a moment.
+    pub(super) fn of(camera: &Camera) -> Option<Self> {
+        camera.source.is_drawn().then(|| Self::new(camera))
+    }
+
+    fn new(camera: &Camera) -> Self {
+        let (width, height) = (camera.width as usize, camera.height as usize);
+        let lens = Lens::new(&camera.projection, camera.mount, width as f32 / height as f32);
         let room = Room::new(lens, width, height);
         Self { base: room.draw_base(), room, stamp: Stamp::for_width(width) }
     }

@@ -4,7 +4,7 @@ use std::{f32::consts::PI, time::Duration};
 
 use super::{
     label::Label,
-    lens::{Direction, Lens, angles, direction, dot},
+    lens::{Direction, Lens, Spot, angles, direction, dot},
     picture::{Colour, Picture},
 };
 
@@ -54,10 +54,6 @@ impl Room {
         Self { lens, width, height }
     }
 
-    fn aspect(&self) -> f32 {
-        self.width as f32 / self.height as f32
-    }
-
     pub(super) fn draw_base(&self) -> Picture {
         let patches: Vec<Patch> =
             PATCHES.iter().map(|(name, yaw, pitch, rgb)| Patch::new(name, *yaw, *pitch, *rgb)).collect();
@@ -65,9 +61,10 @@ impl Room {
         for y in 0..self.height {
             for x in 0..self.width {
                 let at = ((x as f32 + 0.5) / self.width as f32, (y as f32 + 0.5) / self.height as f32);
-                let ray = self.lens.ray(at.0, at.1, self.aspect());
-                let colour = patches.iter().find_map(|patch| patch.colour(ray));
-                picture.set(x, y, colour.unwrap_or_else(|| wall(ray)));
+                let colour = self.lens.ray(at.0, at.1).map_or(Colour::BLACK, |ray| {
+                    patches.iter().find_map(|patch| patch.colour(ray)).unwrap_or_else(|| wall(ray))
+                });
+                picture.set(x, y, colour);
             }
         }
         picture
@@ -75,10 +72,14 @@ impl Room {
 
     pub(super) fn draw_marker(&self, picture: &mut Picture, unix: Duration) {
         let yaw = (unix.as_millis() % 10_000) as f32 / 1000.0 * MARKER_DEGREES_PER_SECOND - 180.0;
-        let Some((x, y)) = self.lens.locate(direction(yaw, MARKER_PITCH), self.aspect()) else { return };
+        for spot in self.lens.locate(direction(yaw, MARKER_PITCH), MARKER_RADIUS) {
+            self.draw_spot(picture, spot);
+        }
+    }
+
+    fn draw_spot(&self, picture: &mut Picture, Spot { x, y, radius_x, radius_y }: Spot) {
         let (width, height) = (self.width as f32, self.height as f32);
-        let radius = self.lens.extent(MARKER_RADIUS, MARKER_PITCH, self.aspect());
-        let (radius_x, radius_y) = (radius.0 * width, radius.1 * height);
+        let (radius_x, radius_y) = (radius_x * width, radius_y * height);
         let (centre_x, centre_y) = ((x * width) as isize, (y * height) as isize);
         let (reach_x, reach_y) = (radius_x.ceil() as isize, radius_y.ceil() as isize);
         for dy in -reach_y..=reach_y {
@@ -147,10 +148,16 @@ fn wall(ray: Direction) -> Colour {
 
 #[cfg(test)]
 mod tests {
+    use protocol::{Projection, Rotation};
+
     use super::*;
 
     const WIDTH: usize = 720;
     const HEIGHT: usize = 360;
+
+    fn room(projection: &Projection) -> Room {
+        Room::new(Lens::new(projection, Rotation::default(), WIDTH as f32 / HEIGHT as f32), WIDTH, HEIGHT)
+    }
 
     fn at(yaw: f32, pitch: f32) -> (usize, usize) {
         let x = (yaw + 180.0) / 360.0 * WIDTH as f32;
@@ -160,7 +167,7 @@ mod tests {
 
     #[test]
     fn each_patch_lies_where_it_is_said_to() {
-        let picture = Room::new(Lens::Equirectangular, WIDTH, HEIGHT).draw_base();
+        let picture = room(&Projection::Equirectangular { coverage: None }).draw_base();
         for (name, yaw, pitch, [r, g, b]) in PATCHES {
             let (x, y) = at(yaw, pitch);
             assert_eq!(picture.colour(x, y), Colour::rgb(r, g, b), "{name}");
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_lens_sees_what_is_in_front() {
-        let room = Room::new(Lens::Flat, WIDTH, HEIGHT);
+        let room = room(&Projection::Flat);
         let mut picture = room.draw_base();
         let [front, ..] = PATCHES.map(|(_, _, _, [r, g, b])| Colour::rgb(r, g, b));
         assert_eq!(picture.colour(WIDTH / 2, HEIGHT / 2), front);
@@ -182,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_marker_goes_around_to_the_right_and_over_the_seam() {
-        let room = Room::new(Lens::Equirectangular, WIDTH, HEIGHT);
+        let room = room(&Projection::Equirectangular { coverage: None });
         let base = room.draw_base();
         for (millis, yaw) in [(0, -180.0), (2_500, -90.0), (5_000, 0.0), (7_500, 90.0), (9_999, 179.9)] {
             let mut picture = base.clone();

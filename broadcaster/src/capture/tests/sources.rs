@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
 
 use super::*;
-use crate::capture::check;
+use crate::{
+    capture::{check, source::OpenSource},
+    config::{Crop, Turn},
+};
 
 fn own(description: &str) -> Camera {
     small(Source::Pipeline { description: description.to_owned(), passthrough: false })
@@ -131,7 +135,56 @@ async fn a_camera_that_is_not_there_in_the_beginning_ends_the_capture() {
     let gone = Source::V4l2 { device: "/dev/video-nobody".into(), format: Default::default() };
     for camera in [small(gone), small(Source::File { path: "/nowhere/tour.mp4".into() })] {
         let (_feed, capture) = open(camera, &[]);
-        let error = capture.run(CancellationToken::new()).await.expect_err("there is none");
-        assert!(matches!(error, CaptureError::Pipeline { .. } | CaptureError::Start(_)), "{error:?}");
+        let error = capture.run(CancellationToken::new()).await.expect_err("there is none").to_string();
+        assert!(error.contains("/dev/video-nobody") || error.contains("/nowhere/tour.mp4"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn pictures_that_refer_to_later_ones_are_not_sent_on() {
+    let encoded = "videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=80,framerate=10/1 \
+                   ! x264enc bframes=2 b-adapt=false key-int-max=30 speed-preset=ultrafast";
+    let mut camera = Watched::watch(passthrough(encoded), &[]);
+    camera.run([BEST]);
+    let ended = camera.capture.join_next().await.expect("one capture").expect("it does not panic");
+    assert!(matches!(ended, Err(CaptureError::Bidirectional)), "{ended:?}");
+}
+
+/// The luma of a camera's first picture at its four sides' middles: left, right, top, bottom.
+fn sides(crop: Crop, rotate: Turn, (width, height): (u32, u32)) -> [u8; 4] {
+    gst::init().expect("GStreamer starts");
+    // A ramp from top to bottom.
+    let ramp =
+        "videotestsrc is-live=true pattern=gradient ! video/x-raw,format=I420,width=200,height=100,framerate=10/1";
+    let source = Source::Pipeline { description: ramp.to_owned(), passthrough: false };
+    let camera = Camera { crop, rotate, width, height, ..small(source) };
+    let pipeline = gst::Pipeline::new();
+    let source = OpenSource::open(&pipeline, &camera, None).expect("it can be built");
+    let sink = gst_app::AppSink::builder().build();
+    pipeline.add(&sink).expect("it is new");
+    source.end.link(&sink).expect("they fit");
+    pipeline.set_state(gst::State::Playing).expect("it starts");
+    let sample = sink.try_pull_sample(gst::ClockTime::from_seconds(60)).expect("a picture comes");
+    pipeline.set_state(gst::State::Null).expect("it stops");
+    let picture = sample.buffer().expect("it has one").map_readable().expect("it is in memory");
+    let (width, height) = (width as usize, height as usize);
+    [(1, height / 2), (width - 2, height / 2), (width / 2, 1), (width / 2, height - 2)]
+        .map(|(x, y)| picture[y * width + x])
+}
+
+#[test]
+fn pictures_are_cut_and_then_turned_clockwise() {
+    let crop = Crop { top: 50, ..Crop::default() };
+    let [_, _, top, bottom] = sides(Crop::default(), Turn::None, (200, 100));
+    let middle = sides(crop, Turn::None, (200, 50));
+    assert!(middle[2].abs_diff(top / 2 + bottom / 2) < 8 && middle[3].abs_diff(bottom) < 4, "{middle:?}");
+    let alike = |a: [u8; 2], b: [u8; 2]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 8);
+    for (turn, size, [low, high]) in [
+        (Turn::Quarter, (100, 200), [1, 0]),
+        (Turn::Half, (200, 100), [3, 2]),
+        (Turn::ThreeQuarters, (100, 200), [0, 1]),
+    ] {
+        let turned = sides(Crop::default(), turn, size);
+        assert!(alike([turned[low], turned[high]], [top, bottom]), "{turn:?}: {turned:?}, {top} {bottom}");
     }
 }
