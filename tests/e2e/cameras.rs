@@ -1,8 +1,10 @@
 //! Cameras that stop, die and come back, while somebody watches.
 
+use std::time::{Duration, Instant};
+
 use protocol::Code;
 use serde_json::json;
-use tests::{Reception, RtspCamera, Viewer, World};
+use tests::{Footprint, Processes, Reception, RtspCamera, Viewer, World};
 
 use crate::{PATIENCE, leaving_nothing};
 
@@ -54,4 +56,55 @@ fn a_network_camera_that_died_or_froze_is_seen_again_in_the_same_session() -> an
 #[test]
 fn so_is_one_whose_pictures_are_sent_on_as_they_come() -> anyhow::Result<()> {
     a_network_camera_comes_back(true)
+}
+
+/// What a return may take on a machine that has much else to do.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+/// A leak of one picture each time would be 5 MB.
+const GROWTH_KIB: u64 = 3 << 10;
+
+const DEATHS: usize = 100;
+/// By then GStreamer has loaded what it needs, and the allocator has found its size.
+const SETTLED: usize = 30;
+
+#[test]
+fn a_camera_that_dies_a_hundred_times_leaves_nothing_behind_in_the_robot() -> anyhow::Result<()> {
+    leaving_nothing(async {
+        let mut camera = RtspCamera::start()?;
+        let section = format!(
+            "[[cameras]]\nid = \"main\"\nsource = \"rtsp\"\nurl = \"{}\"\nwidth = 320\nheight = 160\nbitrate = 300000",
+            camera.url()
+        );
+        let processes = Processes::with_cameras(&section)?;
+        let mut viewer = processes.viewer();
+        sees_on(&mut viewer).await?;
+        let mut footprints = Vec::new();
+        let mut slowest = Duration::ZERO;
+        for _ in 0..DEATHS {
+            camera.replace()?;
+            let (died, before) = (Instant::now(), viewer.reception().frames);
+            viewer.until(PATIENCE, |reception| reception.frames > before + 15).await?;
+            slowest = slowest.max(died.elapsed());
+            footprints.push(processes.broadcaster.footprint()?);
+        }
+        let (before, after) = (most(&footprints[SETTLED..SETTLED + 20]), most(&footprints[DEATHS - 20..]));
+        println!("slowest return {slowest:?}; {before:?} became {after:?}");
+        // Half of it is the fifteen pictures, and the wait before the first attempt; a second attempt would wait longer.
+        assert!(slowest < BACK_WITHIN, "{slowest:?}");
+        assert!(after.threads <= before.threads && after.descriptors <= before.descriptors, "{before:?} {after:?}");
+        assert!(after.resident_kib < before.resident_kib + GROWTH_KIB, "{before:?} {after:?}");
+        let reception = viewer.leave().await?;
+        assert_eq!(reception.offers, 1, "its session went on: {reception:?}");
+        Ok(())
+    })
+}
+
+/// What several had at most.
+fn most(footprints: &[Footprint]) -> Footprint {
+    let of = |what: fn(&Footprint) -> u64| footprints.iter().map(what).max().unwrap_or_default();
+    Footprint {
+        resident_kib: of(|footprint| footprint.resident_kib),
+        threads: of(|footprint| footprint.threads as u64) as usize,
+        descriptors: of(|footprint| footprint.descriptors as u64) as usize,
+    }
 }

@@ -157,14 +157,45 @@ pub struct Processes {
     pub broadcaster: Process,
     pub url: ServerUrl,
     port: u16,
+    config: Option<Config>,
+}
+
+/// A broadcaster's config, in a file as long as it is needed.
+struct Config(PathBuf);
+
+impl Config {
+    fn write(port: u16, text: &str) -> io::Result<Self> {
+        // The port is nobody else's.
+        let path = std::env::temp_dir().join(format!("panocast-{port}.toml"));
+        fs::write(&path, text)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // Somebody may have tidied up before.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Processes {
     pub fn start() -> anyhow::Result<Self> {
+        Self::launch(None)
+    }
+
+    /// With a broadcaster that has these `[[cameras]]`.
+    pub fn with_cameras(cameras: &str) -> anyhow::Result<Self> {
+        Self::launch(Some(&format!("[media]\nlisten = \"127.0.0.1:0\"\n{cameras}")))
+    }
+
+    fn launch(config: Option<&str>) -> anyhow::Result<Self> {
         // A port that was free a moment ago, and that a server which is killed can come back to.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let url: ServerUrl = format!("http://127.0.0.1:{port}").parse()?;
-        Ok(Self { server: start_server(port)?, broadcaster: start_broadcaster(&url)?, url, port })
+        let config = config.map(|text| Config::write(port, text)).transpose()?;
+        let broadcaster = start_broadcaster(&url, config.as_ref())?;
+        Ok(Self { server: start_server(port)?, broadcaster, url, port, config })
     }
 
     /// Kills the server. [`Self::start_server`] brings it back.
@@ -180,7 +211,7 @@ impl Processes {
     /// Kills the broadcaster and starts another one.
     pub fn replace_broadcaster(&mut self) -> anyhow::Result<()> {
         self.broadcaster.kill()?;
-        self.broadcaster = start_broadcaster(&self.url)?;
+        self.broadcaster = start_broadcaster(&self.url, self.config.as_ref())?;
         Ok(())
     }
 
@@ -199,8 +230,9 @@ fn start_server(port: u16) -> anyhow::Result<Process> {
     Process::start("server", &["--listen", &format!("127.0.0.1:{port}"), "--log", "warn"])
 }
 
-fn start_broadcaster(server: &ServerUrl) -> anyhow::Result<Process> {
-    Process::start("broadcaster", &["--config", BROADCASTER, "--server", &server.to_string(), "--log", "warn"])
+fn start_broadcaster(server: &ServerUrl, config: Option<&Config>) -> anyhow::Result<Process> {
+    let config = config.map_or(Path::new(BROADCASTER), |Config(path)| path).to_string_lossy();
+    Process::start("broadcaster", &["--config", &config, "--server", &server.to_string(), "--log", "warn"])
 }
 
 const LOGS_WITHIN: Duration = Duration::from_secs(60);

@@ -334,6 +334,12 @@ fn judge(message: &gst::Message, camera: &Camera) -> Verdict {
             message: error.error().to_string(),
         }),
         gst::MessageView::Eos(_) => Verdict::Ended,
+        // What a network camera says when the other end has hung up; the end of its stream may never come through.
+        gst::MessageView::Warning(warning)
+            if camera.source.is_remote() && warning.error().matches(gst::ResourceError::Read) =>
+        {
+            Verdict::Failed(CaptureError::Ended)
+        }
         gst::MessageView::Warning(warning) => {
             tracing::warn!(error = %warning.error(), "pipeline");
             Verdict::Fine
