@@ -6,7 +6,7 @@ BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-pl
 DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 # The crate that tests everything together has a network camera of its own.
 WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
-TEST_PACKAGES := chromium fonts-dejavu-core coturn
+TEST_PACKAGES := chromium fonts-dejavu-core coturn pulseaudio gstreamer1.0-pulseaudio gstreamer1.0-alsa
 
 PORT ?= 8080
 

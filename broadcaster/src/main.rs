@@ -3,11 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use broadcaster::{
-    check_camera, check_media,
-    config::{Config, Sound},
-    signalling::ServerUrl,
-};
+use broadcaster::{check_camera, check_media, config::Config, signalling::ServerUrl};
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
 
@@ -108,11 +104,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
     for camera in &config.cameras {
         check_camera(camera, &config.rungs).with_context(|| format!("camera {}", camera.id))?;
-        let sound = match camera.sound {
-            Sound::None => "no sound",
-            Sound::Tone => "a test tone, Opus",
-        };
-        println!("camera    {}: {}, {sound}", camera.id, camera.source);
+        println!("camera    {}: {}, {}", camera.id, camera.source, camera.sound);
         for (place, rung) in camera.info(&config.rungs).video.rungs.iter().enumerate() {
             let megabits = f64::from(rung.bitrate) / 1e6;
             println!("  rung {place}  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps);

@@ -33,7 +33,7 @@ pub(super) fn missing(element: &str) -> CaptureError {
 }
 
 /// Elements that people use for cameras, by how their names begin.
-const PACKAGES: [(&[&str], &str); 6] = [
+const PACKAGES: [(&[&str], &str); 9] = [
     (&["video", "decodebin", "uridecodebin", "audio", "opus", "tcp", "giosrc"], "gstreamer1.0-plugins-base"),
     (
         &["v4l2", "rtsp", "rtp", "jpeg", "vp8", "vp9", "qtdemux", "matroska", "souphttp", "udp"],
@@ -43,6 +43,9 @@ const PACKAGES: [(&[&str], &str); 6] = [
     (&["x264"], "gstreamer1.0-plugins-ugly"),
     (&["av"], "gstreamer1.0-libav"),
     (&["libcamera"], "gstreamer1.0-libcamera"),
+    (&["alsa"], "gstreamer1.0-alsa"),
+    (&["pulse"], "gstreamer1.0-pulseaudio"),
+    (&["pipewire"], "gstreamer1.0-pipewire"),
 ];
 
 pub(super) fn signed(value: u32) -> i32 {

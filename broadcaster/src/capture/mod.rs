@@ -8,11 +8,13 @@ mod branch;
 mod element;
 mod encoder;
 mod gate;
+mod microphone;
 mod moment;
 mod pace;
 mod pipeline;
 mod scene;
 mod sink;
+mod sound;
 mod source;
 mod supervision;
 mod synthetic;
@@ -36,6 +38,7 @@ use branch::Outlet;
 use moment::Timeline;
 use pipeline::Pipeline;
 use scene::Scene;
+use sound::SoundCapture;
 use supervision::{Supervision, Watchdog};
 
 /// Pictures between an encoder and the fan-out.
@@ -101,6 +104,10 @@ pub enum CaptureError {
     Ended,
     #[error("no picture has come for three seconds")]
     Silent,
+    #[error("no sound has come for three seconds")]
+    NoSound,
+    #[error("neither pulse nor pipewire nor alsa has a microphone that can be opened")]
+    NoMicrophone,
     #[error(
         "the pipeline has not stopped within {STOPS_WITHIN:?}: its driver hangs, and this process ends to be rid of it"
     )]
@@ -146,20 +153,25 @@ pub(crate) struct Feed {
     pub(crate) lost: mpsc::Receiver<bool>,
 }
 
+/// The encodings that are to run.
+type Running = BTreeSet<Encoding>;
+
 /// The same camera's other half, from the lens to the [`Feed`].
 pub(crate) struct Capture {
     camera: Camera,
     rungs: Vec<protocol::Rung>,
     outlets: Vec<Outlet>,
-    running: watch::Receiver<BTreeSet<Encoding>>,
+    running: watch::Receiver<Running>,
     keyframes: mpsc::Receiver<Encoding>,
     lost: mpsc::Sender<bool>,
+    sound: Option<SoundCapture>,
 }
 
 /// Finds out whether a camera could run with all of its encoders, without running it.
 pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<(), CaptureError> {
     init()?;
     let (_feed, capture) = open(camera.clone(), rungs);
+    capture.sound.as_ref().map_or(Ok(()), SoundCapture::check)?;
     let scene = Scene::of(camera).map(Arc::new);
     Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets).map(drop)
 }
@@ -172,19 +184,24 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
     let (running, to_run) = watch::channel(BTreeSet::new());
     let (lose, lost) = mpsc::channel(LOSSES);
     let timeline = Timeline::begin();
-    let (outlets, units) = encodings(&camera, rungs.len())
+    let (outlets, units): (Vec<_>, _) = encodings(&camera, rungs.len())
         .into_iter()
         .map(|encoding| {
             let (units, taken) = mpsc::channel(match encoding {
                 Encoding::Video { .. } => PICTURES_IN_FLIGHT,
                 Encoding::Audio => SOUNDS_IN_FLIGHT,
             });
-            let timeline = timeline.clone();
+            let timeline = match encoding {
+                Encoding::Video { .. } => timeline.clone(),
+                Encoding::Audio => timeline.beside(),
+            };
             (Outlet { encoding, units, keyframes: keyframes.clone(), timeline }, (encoding, taken))
         })
         .unzip();
+    let of_sound = outlets.iter().find(|outlet: &&Outlet| outlet.encoding == Encoding::Audio);
+    let sound = of_sound.map(|outlet| SoundCapture::new(&camera, outlet.clone(), to_run.clone()));
     let feed = Feed { info, units, running, keyframes, lost };
-    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose })
+    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound })
 }
 
 fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
@@ -194,7 +211,7 @@ fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
     let video = codecs.iter().flat_map(|codec| (0..rungs).map(move |rung| Encoding::Video { rung, codec: *codec }));
     match camera.sound {
         Sound::None => video.collect(),
-        Sound::Tone => video.chain([Encoding::Audio]).collect(),
+        Sound::Tone | Sound::Auto | Sound::Microphone { .. } => video.chain([Encoding::Audio]).collect(),
     }
 }
 
@@ -210,6 +227,19 @@ impl Capture {
     /// Fails when the camera cannot be had in the beginning, unless it is one that may come later; and when its driver hangs.
     pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
         init()?;
+        let Some(sound) = self.sound.take() else { return self.take_pictures(&cancel).await };
+        sound.check()?;
+        let quiet = cancel.child_token();
+        let pictures = async {
+            let ended = self.take_pictures(&cancel).await;
+            quiet.cancel();
+            ended
+        };
+        let (pictures, sound) = tokio::join!(pictures, sound.run(quiet.clone()));
+        pictures.and(sound)
+    }
+
+    async fn take_pictures(mut self, cancel: &CancellationToken) -> Result<(), CaptureError> {
         // Drawn once for all pipelines.
         let camera = self.camera.clone();
         let scene = tokio::task::spawn_blocking(move || Scene::of(&camera)).await;
@@ -219,7 +249,7 @@ impl Capture {
         loop {
             let (end, pictures) = match self.start(scene.as_ref()) {
                 Ok(mut pipeline) => {
-                    let end = self.attend(&mut pipeline, &cancel).await;
+                    let end = self.attend(&mut pipeline, cancel).await;
                     let pictures = pipeline.pictures();
                     stop(pipeline).await?;
                     (end, pictures)

@@ -17,7 +17,7 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 /// other.
 const MAX_DRIFT: Duration = Duration::from_millis(100);
 
-/// One camera's media time, which goes on when its pipeline begins anew.
+/// One camera's media time, as one of its pipelines sees it, which goes on when that begins anew.
 #[derive(Debug)]
 pub(super) struct Timeline {
     began: Instant,
@@ -28,6 +28,11 @@ pub(super) struct Timeline {
 impl Timeline {
     pub(super) fn begin() -> Arc<Self> {
         Arc::new(Self { began: now(), offset: Mutex::new(None) })
+    }
+
+    /// For another pipeline of the same camera.
+    pub(super) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self { began: self.began, offset: Mutex::new(None) })
     }
 
     /// The media time of what was captured at `instant`, by the pipeline at `running_time`.

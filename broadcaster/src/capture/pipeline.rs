@@ -1,4 +1,4 @@
-//! One camera's pipeline: its pictures and its sound, each to as many encoders as there are encodings.
+//! One camera's pipeline: its pictures, to as many encoders as there are encodings.
 
 use std::{
     collections::BTreeSet,
@@ -18,12 +18,8 @@ use super::{
     element::make,
     scene::Scene,
     source::OpenSource,
-    tone,
 };
-use crate::{
-    config::{Camera, Sound},
-    media::Encoding,
-};
+use crate::{config::Camera, media::Encoding};
 
 pub(super) struct Pipeline {
     pipeline: gst::Pipeline,
@@ -50,19 +46,15 @@ impl Pipeline {
         let mut branches = Vec::new();
         for outlet in outlets {
             let outlet = outlet.clone();
-            branches.push(match (outlet.encoding, camera.sound) {
-                (Encoding::Video { .. }, _) if camera.source.is_passthrough() => {
+            branches.push(match outlet.encoding {
+                Encoding::Video { .. } if camera.source.is_passthrough() => {
                     Branch::passthrough(&pipeline, &pictures, outlet)?
                 }
-                (Encoding::Video { rung, codec }, _) => {
+                Encoding::Video { rung, codec } => {
                     Branch::video(&pipeline, &pictures, camera, &rungs[usize::from(rung)], codec, outlet)?
                 }
-                (Encoding::Audio, Sound::Tone) => {
-                    let [tone, sounds] = tone::source()?;
-                    link(&pipeline, &[&tone, &sounds])?;
-                    Branch::audio(&pipeline, &sounds, outlet)?
-                }
-                (Encoding::Audio, Sound::None) => continue,
+                // That has a pipeline of its own.
+                Encoding::Audio => continue,
             });
         }
         Ok(Self { pipeline, source, branches, pictures: counter })
@@ -113,7 +105,7 @@ impl Drop for Pipeline {
     }
 }
 
-fn count(source: &gst::Element, counter: Arc<AtomicU64>) {
+pub(super) fn count(source: &gst::Element, counter: Arc<AtomicU64>) {
     let pad = source.static_pad("src").expect("a source has one");
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -121,7 +113,7 @@ fn count(source: &gst::Element, counter: Arc<AtomicU64>) {
     });
 }
 
-fn link(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), CaptureError> {
+pub(super) fn link(pipeline: &gst::Pipeline, elements: &[&gst::Element]) -> Result<(), CaptureError> {
     pipeline.add_many(elements).map_err(CaptureError::Link)?;
     gst::Element::link_many(elements).map_err(CaptureError::Link)
 }
@@ -136,8 +128,7 @@ mod tests {
     #[test]
     fn only_encoders_that_run_get_anything_to_encode() {
         gst::init().expect("GStreamer starts");
-        let camera =
-            Camera { width: 160, height: 80, sound: Sound::Tone, ..Camera::synthetic("main".parse().expect("an id")) };
+        let camera = Camera { width: 160, height: 80, ..Camera::synthetic("main".parse().expect("an id")) };
         let info = camera.info(&[]);
         let [running, resting] = [VideoCodec::H264, VideoCodec::Vp8].map(|codec| Encoding::Video { rung: 0, codec });
         let (units, mut taken) = mpsc::channel(10);
@@ -149,7 +140,7 @@ mod tests {
             keyframes: keyframes.clone(),
             timeline: timeline.clone(),
         };
-        let outlets = [running, resting, Encoding::Audio].map(outlet);
+        let outlets = [running, resting].map(outlet);
         let mut pipeline =
             Pipeline::build(&camera, Scene::of(&camera).map(Arc::new).as_ref(), &info.video.rungs, &outlets)
                 .expect("it can be built");
@@ -167,12 +158,12 @@ mod tests {
         for _ in 0..3 {
             taken.blocking_recv().expect("pictures come");
         }
-        let fed = ["x264enc", "vp8enc", "opusenc"].map(|encoder| {
+        let fed = ["x264enc", "vp8enc"].map(|encoder| {
             let pad = elements(&pipeline, encoder)[0].static_pad("sink").expect("an encoder has one");
             pad.current_caps().is_some()
         });
-        assert_eq!((fed, open(&pipeline)), ([true, false, false], 1));
-        pipeline.run_only(&[resting, Encoding::Audio].into());
+        assert_eq!((fed, open(&pipeline)), ([true, false], 1));
+        pipeline.run_only(&[running, resting].into());
         assert_eq!(open(&pipeline), 2);
         pipeline.run_only(&BTreeSet::new());
         assert_eq!(open(&pipeline), 0);

@@ -4,10 +4,11 @@ use protocol::{CameraId, CameraInfo, Projection, Rotation, Video};
 use serde::Deserialize;
 
 use super::{
-    BITRATES, ConfigError, Rung,
+    BITRATES, ConfigError, Rung, Sound,
     lens::{LensSection, Turned},
     rungs,
     sight::{Shape, Sight},
+    sound,
     source::{Keys, Kind, Source},
 };
 
@@ -58,15 +59,6 @@ pub enum Turn {
     ThreeQuarters,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sound {
-    #[default]
-    None,
-    /// A beep with each second of the wall clock.
-    Tone,
-}
-
 /// The section as it is written: which keys belong to which source, only the whole shows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,7 +92,8 @@ struct Section {
     blend: Option<f64>,
     mount: Option<Turned>,
     #[serde(default)]
-    sound: Sound,
+    sound: sound::Kind,
+    sound_device: Option<String>,
 }
 
 impl TryFrom<Section> for Camera {
@@ -109,7 +102,8 @@ impl TryFrom<Section> for Camera {
     fn try_from(section: Section) -> Result<Self, ConfigError> {
         let Section { id, title, device, format, url, path, pipeline, passthrough, sensor, .. } = section;
         let source = Keys { device, format, url, path, pipeline, passthrough, sensor }.source(&id, section.source)?;
-        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, sound, .. } = section;
+        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, .. } = section;
+        let sound = section.sound.sound(&id, section.sound_device)?;
         let rotate = Turn::read(section.rotate, &id)?;
         let shape = section.projection.unwrap_or(source.shape());
         if source.is_drawn() && shape != source.shape() {

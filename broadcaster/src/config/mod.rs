@@ -4,6 +4,7 @@ mod camera;
 mod lens;
 mod rungs;
 mod sight;
+mod sound;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,9 @@ use protocol::{CameraId, RobotId};
 use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
-pub use camera::{Camera, Crop, Sound, Turn};
+pub use camera::{Camera, Crop, Turn};
 pub use rungs::{MAX_RUNGS, Rung};
+pub use sound::{Sound, SoundSystem};
 pub use source::{RtspUrl, Source, V4l2Format};
 
 const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
@@ -82,6 +84,11 @@ pub enum ConfigError {
         "camera {camera}: {key} is not possible with pictures that are sent on as they come: remove it, or let them be encoded here (passthrough = false)"
     )]
     Encoded { camera: CameraId, key: &'static str },
+    #[error(
+        "camera {camera}: sound_device means nothing to sound {kind:?}: remove it, or name the system that has it, as in \
+         sound = \"alsa\""
+    )]
+    SoundDevice { camera: CameraId, kind: &'static str },
     #[error("there are {0} [[rungs]] sections: keep {MAX_RUNGS} at most, or none")]
     TooManyRungs(usize),
     #[error("[[rungs]] number {number}: {key} is {value}, but must be {rule}")]

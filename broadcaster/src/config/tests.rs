@@ -90,6 +90,21 @@ fn a_source_that_lacks_a_key_or_has_anothers_says_so() {
 }
 
 #[test]
+fn sound_may_come_from_a_microphone() {
+    let sound = |text: &str| camera(&format!("source = \"test\"\n{text}")).map(|camera| camera.sound);
+    assert_eq!(sound(""), Ok(Sound::None));
+    assert_eq!(sound("sound = \"auto\""), Ok(Sound::Auto));
+    let microphone = |system, device: Option<&str>| Sound::Microphone { system, device: device.map(ToOwned::to_owned) };
+    assert_eq!(sound("sound = \"pulse\""), Ok(microphone(SoundSystem::Pulse, None)));
+    assert_eq!(sound("sound = \"alsa\"\nsound_device = \"hw:1\""), Ok(microphone(SoundSystem::Alsa, Some("hw:1"))));
+    for kind in ["none", "tone", "auto"] {
+        let error = sound(&format!("sound = \"{kind}\"\nsound_device = \"hw:1\"")).expect_err(kind);
+        assert!(error.contains(&format!("sound_device means nothing to sound \"{kind}\"")), "{error}");
+    }
+    assert!(sound("sound = \"theremin\"").is_err());
+}
+
+#[test]
 fn passwords_of_cameras_are_not_for_people() {
     let source = camera("source = \"rtsp\"\nurl = \"rtsp://me:pass@word@10.0.0.7:554/s\"").expect("right").source;
     let told = format!("{source} {source:?}");

@@ -9,7 +9,7 @@ use gstreamer_app as gst_app;
 use super::*;
 use crate::{
     capture::{check, source::OpenSource},
-    config::{Crop, Turn},
+    config::{Crop, SoundSystem, Turn},
 };
 
 fn own(description: &str) -> Camera {
@@ -128,6 +128,16 @@ fn what_cannot_be_built_is_named() {
     assert!(refused(own("videotestsrc ! fakesink name=video")).contains("no pictures"));
     let raw = "videotestsrc ! video/x-raw,format=I420";
     assert!(refused(passthrough(raw)).contains("not H.264"));
+}
+
+#[tokio::test]
+async fn a_microphone_that_is_not_there_is_looked_for_while_pictures_come() {
+    let device = Some("nobody".to_owned());
+    let sound = Sound::Microphone { system: SoundSystem::Alsa, device };
+    let mut camera = Watched::watch(Camera { sound, ..small(Source::Test) }, &[]);
+    camera.run([BEST, Encoding::Audio]);
+    camera.only(BEST, 3 * FPS as usize).await;
+    camera.stop().await;
 }
 
 #[tokio::test]

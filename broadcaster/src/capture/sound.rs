@@ -1,0 +1,198 @@
+//! A camera's sound, in a pipeline of its own: a microphone that fails takes no picture with it, and is opened again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use protocol::CameraId;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CaptureError, End, Running, STOPS_WITHIN, Verdict, WATCH,
+    branch::{Branch, Outlet},
+    judge, microphone, moment,
+    pipeline::{count, link},
+    supervision::{Supervision, Watchdog},
+    tone,
+};
+use crate::{
+    config::{Camera, Sound},
+    media::Encoding,
+};
+
+/// Sound systems may finish what they do for nobody before they serve somebody.
+const BEGINS_WITHIN: Duration = Duration::from_secs(10);
+
+pub(super) struct SoundCapture {
+    camera: CameraId,
+    sound: Sound,
+    outlet: Outlet,
+    running: watch::Receiver<Running>,
+    /// Which of the sound systems comes next, where any will do.
+    attempt: usize,
+}
+
+struct Pipeline {
+    pipeline: gst::Pipeline,
+    branch: Branch,
+    pieces: Arc<AtomicU64>,
+    attempt: usize,
+}
+
+impl SoundCapture {
+    pub(super) fn new(camera: &Camera, outlet: Outlet, running: watch::Receiver<Running>) -> Self {
+        Self { camera: camera.id.clone(), sound: camera.sound.clone(), outlet, running, attempt: 0 }
+    }
+
+    /// Finds out whether GStreamer has what it takes, without opening a microphone.
+    pub(super) fn check(&self) -> Result<(), CaptureError> {
+        Pipeline::build(elements_of(&self.sound, || microphone::unopened(&self.sound))?, 0, self.outlet.clone())
+            .map(drop)
+    }
+
+    /// Captures until cancelled, with one pipeline after the other. Fails only when the driver hangs in the end.
+    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
+        let mut supervision = Supervision::default();
+        loop {
+            let began = moment::now();
+            let (sound, outlet, attempt) = (self.sound.clone(), self.outlet.clone(), self.attempt);
+            // Opening takes as long as the sound system likes.
+            let start = tokio::task::spawn_blocking(move || Pipeline::start(&sound, attempt, outlet));
+            let started = tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                started = start => started.expect("starting does not panic"),
+            };
+            let end = match started {
+                Ok(mut pipeline) => {
+                    self.attempt = pipeline.attempt + 1;
+                    let end = self.attend(&mut pipeline, &cancel).await;
+                    stop(pipeline, &cancel).await?;
+                    end
+                }
+                Err(error) => End::Failed(error),
+            };
+            let End::Failed(error) = end else { return Ok(()) };
+            let delay = supervision.failed(moment::now().saturating_duration_since(began), rand::random());
+            tracing::warn!(
+                camera = %self.camera, error = &error as &dyn std::error::Error, again_in = ?delay, "sound lost"
+            );
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                () = tokio::time::sleep(delay) => {}
+            }
+        }
+    }
+
+    /// Serves a pipeline until it ends or fails.
+    async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
+        let mut messages = pipeline.pipeline.bus().expect("a pipeline has a bus").stream();
+        let began = moment::now();
+        let mut watchdog = Watchdog::new(began);
+        let mut watch = tokio::time::interval(WATCH);
+        let mut announced = false;
+        // What was said before now is not a change any more.
+        self.running.mark_changed();
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return End::Cancelled,
+                Ok(()) = self.running.changed() => {
+                    pipeline.branch.set_running(self.running.borrow_and_update().contains(&Encoding::Audio));
+                }
+                _ = watch.tick() => {
+                    let pieces = pipeline.pieces.load(Ordering::Relaxed);
+                    let now = moment::now();
+                    let may_begin = pieces == 0 && now.saturating_duration_since(began) < BEGINS_WITHIN;
+                    if watchdog.is_silent(pieces, now) && !may_begin {
+                        return End::Failed(CaptureError::NoSound);
+                    }
+                    if pieces > 0 && !announced {
+                        announced = true;
+                        tracing::info!(camera = %self.camera, sound = %self.sound, "sound runs");
+                    }
+                }
+                message = messages.next() => match message.as_ref().map(judge) {
+                    Some(Verdict::Fine) => {}
+                    Some(Verdict::Ended) | None => return End::Failed(CaptureError::Ended),
+                    Some(Verdict::Failed(error)) => return End::Failed(error),
+                },
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    fn start(sound: &Sound, attempt: usize, outlet: Outlet) -> Result<Self, CaptureError> {
+        let mut taken = attempt;
+        let elements = elements_of(sound, || {
+            let (microphone, which) = microphone::open(sound, attempt)?;
+            taken = which;
+            Ok(microphone)
+        })?;
+        let started = Self::build(elements, taken, outlet)?;
+        match started.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(started),
+            Err(error) => Err(started.why().unwrap_or(CaptureError::Start(error))),
+        }
+    }
+
+    fn build(elements: Vec<gst::Element>, attempt: usize, outlet: Outlet) -> Result<Self, CaptureError> {
+        let pipeline = gst::Pipeline::new();
+        // Microphones bring clocks of their own, which are not the picture's.
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        link(&pipeline, &elements.iter().collect::<Vec<_>>())?;
+        let end = elements.last().expect("there is the source");
+        let pieces = Arc::new(AtomicU64::new(0));
+        count(end, pieces.clone());
+        let branch = Branch::audio(&pipeline, end, outlet)?;
+        Ok(Self { pipeline, branch, pieces, attempt })
+    }
+
+    /// What the pipeline itself says was wrong.
+    fn why(&self) -> Option<CaptureError> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        match judge(&message) {
+            Verdict::Failed(error) => Some(error),
+            Verdict::Fine | Verdict::Ended => None,
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    /// Blocks for as long as the microphone's driver likes.
+    fn drop(&mut self) {
+        if let Err(error) = self.pipeline.set_state(gst::State::Null) {
+            tracing::warn!(%error, "the pipeline did not stop");
+        }
+    }
+}
+
+/// All elements up to the encoder.
+fn elements_of(
+    sound: &Sound,
+    microphone: impl FnOnce() -> Result<gst::Element, CaptureError>,
+) -> Result<Vec<gst::Element>, CaptureError> {
+    Ok(match sound {
+        Sound::Tone | Sound::None => tone::source()?.to_vec(),
+        Sound::Auto | Sound::Microphone { .. } => [microphone()?].into_iter().chain(microphone::conform()?).collect(),
+    })
+}
+
+/// Waits for a driver that hangs, since pictures go on meanwhile; but not when all is to end.
+async fn stop(pipeline: Pipeline, cancel: &CancellationToken) -> Result<(), CaptureError> {
+    let hangs = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(STOPS_WITHIN).await;
+    };
+    tokio::select! {
+        _ = tokio::task::spawn_blocking(move || drop(pipeline)) => Ok(()),
+        () = hangs => Err(CaptureError::Stuck),
+    }
+}
