@@ -4,9 +4,11 @@
  * It answers one offer after the other; candidates wait here for the one they belong to. After `close()` nothing is
  * called any more.
  */
+import { apart } from "./apart";
 import { Candidates } from "./candidates";
 import type { ReceivedFrame } from "./delay";
-import { allowExtensions } from "./extensions";
+import { allowExtensions, canAllowExtensions } from "./extensions";
+import type { Hold, ReceivedSound } from "./lipsync";
 import type { Candidate, Description, IceServer } from "./protocol.gen";
 
 export interface ConnectionEvents {
@@ -61,8 +63,20 @@ export class Connection {
 
   /** The last video frame that was handed on to the picture. */
   get received(): ReceivedFrame | undefined {
-    const video = this.#peer.getReceivers().find(({ track }) => track.kind === "video");
-    return video?.getSynchronizationSources()[0];
+    return this.#receiver("video")?.getSynchronizationSources()[0];
+  }
+
+  /** The last sound that was handed on to be played. */
+  get receivedSound(): ReceivedSound | undefined {
+    return this.#receiver("audio")?.getSynchronizationSources()[0];
+  }
+
+  /** Delays what is early: a live view wants the newest frame, not an even rhythm, unless there is sound to fit. */
+  hold({ picture, sound }: Hold): void {
+    const [video, audio] = [this.#receiver("video"), this.#receiver("audio")];
+    if (video && "jitterBufferTarget" in video) video.jitterBufferTarget = picture;
+    // Without any buffer sound would crackle.
+    if (audio && "jitterBufferTarget" in audio) audio.jitterBufferTarget = sound > 0 ? sound : null;
   }
 
   stats(): Promise<RTCStatsReport> {
@@ -78,7 +92,8 @@ export class Connection {
     const { signal } = this.#life;
     if (signal.aborted || this.#refused) return;
     try {
-      await this.#peer.setRemoteDescription(offer);
+      const { type, sdp } = offer;
+      await this.#peer.setRemoteDescription({ type, sdp: canAllowExtensions() ? apart(sdp) : sdp });
       for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
       allowExtensions(this.#peer.getTransceivers());
       await this.#peer.setLocalDescription(await this.#peer.createAnswer());
@@ -89,12 +104,16 @@ export class Connection {
       this.#events.state("failed");
       return;
     }
-    const sdp = this.#peer.localDescription?.sdp;
-    if (sdp === undefined || signal.aborted) return;
-    this.#events.answer({ type: "answer", sdp });
+    const answer = this.#peer.localDescription?.sdp;
+    if (answer === undefined || signal.aborted) return;
+    this.#events.answer({ type: "answer", sdp: answer });
     if (this.#answered) return;
     this.#answered = true;
     if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
+  }
+
+  #receiver(kind: string): RTCRtpReceiver | undefined {
+    return this.#peer.getReceivers().find(({ track }) => track.kind === kind);
   }
 
   #add(candidate: Candidate): void {
@@ -107,9 +126,8 @@ export class Connection {
   }
 
   #tracked({ track, receiver }: RTCTrackEvent): void {
-    // A live view wants the newest frame, not an even rhythm. Audio would crackle.
+    // From the first frame on.
     if (track.kind === "video" && "jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    // One stream, by which the browser keeps sound and picture together.
     this.#stream.addTrack(track);
     // Preparing to draw may take longer than all of the negotiation, so the answer leaves before; the handshakes that it
     // sets off go on meanwhile.

@@ -25,7 +25,7 @@ export interface Clocks {
 export type Delay = number | "clocks differ" | undefined;
 
 /** From 1900, where NTP begins, to 1970. */
-const NTP_TO_UNIX = 2_208_988_800_000;
+export const NTP_TO_UNIX = 2_208_988_800_000;
 const VIDEO_TICKS_PER_MS = 90;
 /** Older than this, a frame is none that is on its way to the screen. */
 const IMPLAUSIBLE = 60_000;
@@ -46,6 +46,18 @@ export function captureToScreen(shown: ShownFrame, received: ReceivedFrame | und
   if (captured === undefined) return undefined;
   const delay = at - captured;
   return delay < 0 || delay > IMPLAUSIBLE ? "clocks differ" : delay;
+}
+
+/** From capture to the screen by two clocks, the robot's and the page's: for comparing with what else is measured so. */
+export function captureToEye(
+  shown: ShownFrame | undefined,
+  received: ReceivedFrame | undefined,
+  now: number,
+): number | undefined {
+  if (!shown) return undefined;
+  const at = Math.max(shown.expectedDisplayTime, shown.presentationTime);
+  const captured = capturedByPackets(shown, received, { now: 0, wall: 0 });
+  return captured === undefined || now - at > STANDS_STILL ? undefined : at - captured;
 }
 
 /** On the page's clock. */

@@ -25,6 +25,11 @@ export function allowExtensions(transceivers: readonly object[]): void {
   }
 }
 
+/** Whether this browser can be told to take them. */
+export function canAllowExtensions(): boolean {
+  return "RTCRtpTransceiver" in globalThis && hasControl(RTCRtpTransceiver.prototype);
+}
+
 function hasControl(transceiver: object): transceiver is ExtensionControl {
   return "getHeaderExtensionsToNegotiate" in transceiver && "setHeaderExtensionsToNegotiate" in transceiver;
 }

@@ -34,7 +34,7 @@ it("rates are over the time since the sample before", () => {
   const [before, now] = [sampleOf(report(0, 0), 1000), sampleOf(report(500_000, 60), 3000)];
   if (!now) throw new Error("no sample");
   expect(now.counters).toEqual({ bytes: 500_000, decoded: 60 });
-  const lines = new Map(linesFor(now, before, 41.6));
+  const lines = new Map(linesFor(now, before, { toScreen: 41.6, soundLag: -7.4 }));
   expect(lines.get("Frames")).toBe("30 per second");
   expect(lines.get("Bitrate")).toBe("2.00 Mbit/s");
   expect(lines.get("Picture")).toBe("1920 × 960");
@@ -44,11 +44,16 @@ it("rates are over the time since the sample before", () => {
   expect(lines.get("Codec")).toBe("H264");
   expect(lines.get("Packets lost")).toBe("6, now 3.2 %");
   expect(lines.get("Capture to screen")).toBe("42 ms");
+  expect(lines.get("Sound")).toBe("7 ms before the picture");
 });
 
 it("no delay is shown rather than a wrong one", () => {
   const now = sampleOf(report(0, 0), 1000);
   if (!now) throw new Error("no sample");
-  expect(new Map(linesFor(now, undefined, undefined)).get("Capture to screen")).toBe("–");
-  expect(new Map(linesFor(now, undefined, "clocks differ")).get("Capture to screen")).toBe("clocks differ");
+  expect(new Map(linesFor(now, undefined, { toScreen: undefined, soundLag: undefined })).get("Capture to screen")).toBe(
+    "–",
+  );
+  expect(
+    new Map(linesFor(now, undefined, { toScreen: "clocks differ", soundLag: undefined })).get("Capture to screen"),
+  ).toBe("clocks differ");
 });

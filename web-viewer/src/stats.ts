@@ -1,6 +1,7 @@
 /** What the browser counts about the picture, in the terms that people ask in. Pure but for `StatsPanel`. */
 import type { Delay } from "./delay";
 import { element } from "./dom";
+import type { Played } from "./lipsync";
 import type { Counters } from "./liveness";
 
 export interface Sample {
@@ -22,6 +23,14 @@ export interface Sample {
   codec: string;
   roundTripSeconds: number | undefined;
   route: string;
+  played: Played;
+}
+
+/** What is known of the time that picture and sound take. */
+export interface Delays {
+  toScreen: Delay;
+  /** How much later sound comes than its picture; nothing without sound. */
+  soundLag: number | undefined;
 }
 
 /** Nothing before the first video packet. */
@@ -30,6 +39,7 @@ export function sampleOf(report: Iterable<[string, Record<string, unknown>]>, at
   const all = [...entries.values()];
   const video = all.find((entry) => entry["type"] === "inbound-rtp" && entry["kind"] === "video");
   if (!video) return undefined;
+  const playout = all.find((entry) => entry["type"] === "media-playout");
   const transport = all.find((entry) => entry["type"] === "transport");
   const pair =
     entries.get(text(transport?.["selectedCandidatePairId"])) ??
@@ -57,11 +67,16 @@ export function sampleOf(report: Iterable<[string, Record<string, unknown>]>, at
     codec: text(entries.get(text(video["codecId"]))?.["mimeType"]).replace(/^video\//, ""),
     roundTripSeconds: pair?.["currentRoundTripTime"] === undefined ? undefined : count(pair["currentRoundTripTime"]),
     route: pair ? [relayed ? "relayed" : "direct", protocol].filter(Boolean).join(", ") : "",
+    played: { seconds: count(playout?.["totalPlayoutDelay"]), samples: count(playout?.["totalSamplesCount"]) },
   };
 }
 
 /** Name and value of each line, over the time since the sample before. */
-export function linesFor(now: Sample, before: Sample | undefined, delay: Delay): [name: string, value: string][] {
+export function linesFor(
+  now: Sample,
+  before: Sample | undefined,
+  { toScreen: delay, soundLag }: Delays,
+): [name: string, value: string][] {
   const since: Sample = before ?? { ...now, at: now.at - 1000 };
   const seconds = Math.max(0.001, (now.at - since.at) / 1000);
   const frames = now.counters.decoded - since.counters.decoded;
@@ -69,6 +84,7 @@ export function linesFor(now: Sample, before: Sample | undefined, delay: Delay):
   return [
     ["Picture", now.width > 0 ? `${now.width} × ${now.height}` : "–"],
     ["Capture to screen", typeof delay === "number" ? `${delay.toFixed(0)} ms` : (delay ?? "–")],
+    ...(soundLag === undefined ? [] : [["Sound", apartBy(soundLag)] satisfies [string, string]]),
     ["Frames", `${(frames / seconds).toFixed(0)} per second`],
     ["Bitrate", bitrate(((now.counters.bytes - since.counters.bytes) * 8) / seconds)],
     ["Codec", now.codec || "–"],
@@ -96,9 +112,9 @@ export class StatsPanel {
     return !this.#panel.hidden;
   }
 
-  show(sample: Sample, delay: Delay): void {
+  show(sample: Sample, delays: Delays): void {
     if (!this.#panel.hidden) {
-      const rows = linesFor(sample, this.#before, delay).flatMap(([name, value]) => [
+      const rows = linesFor(sample, this.#before, delays).flatMap(([name, value]) => [
         cell("dt", name),
         cell("dd", value),
       ]);
@@ -110,6 +126,10 @@ export class StatsPanel {
   reset(): void {
     this.#before = undefined;
   }
+}
+
+function apartBy(lag: number): string {
+  return `${Math.abs(lag).toFixed(0)} ms ${lag < 0 ? "before" : "after"} the picture`;
 }
 
 function perFrame(seconds: number, frames: number): string {

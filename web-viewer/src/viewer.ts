@@ -4,6 +4,7 @@ import { Connection } from "./connection";
 import { Controls } from "./controls";
 import { captureToScreen, type Delay } from "./delay";
 import { element } from "./dom";
+import { InStep } from "./instep";
 import { onNetworkChange } from "./network";
 import { Picture } from "./picture";
 import type { Admission, LiveRobot, VideoCodec } from "./protocol.gen";
@@ -36,7 +37,7 @@ export class Viewer {
   readonly #stats = new StatsPanel();
   readonly #life = new AbortController();
   readonly #timers: number[];
-  #connection: { id: ConnectionId; link: Connection; decoded: number } | undefined;
+  #connection: { id: ConnectionId; link: Connection; decoded: number; inStep: InStep } | undefined;
   /** The connection whose stream the picture shows. */
   #attached: ConnectionId = 0;
   #admission: Admission | undefined;
@@ -60,6 +61,7 @@ export class Viewer {
     onNetworkChange(() => this.#tell({ type: "networkChanged" }), signal);
     addEventListener("popstate", () => this.#retarget(), { signal });
     document.addEventListener("visibilitychange", () => this.#tick(), { signal });
+    this.#picture.video.addEventListener("volumechange", () => this.#keepInStep(), { signal });
     this.#timers = [setInterval(() => this.#tick(), TICK), setInterval(() => this.#sample(), SAMPLE)];
     this.#show();
   }
@@ -78,6 +80,13 @@ export class Viewer {
     if (visible !== this.#visible) this.#tell({ type: "visible", visible });
     this.#visible = visible;
     this.#tell({ type: "tick" });
+    this.#keepInStep();
+  }
+
+  #keepInStep(): void {
+    const { video, shown } = this.#picture;
+    const own = this.#connection?.id === this.#attached;
+    this.#connection?.inStep.keep(own ? shown : undefined, !video.muted);
   }
 
   #tell(input: Input): void {
@@ -134,7 +143,7 @@ export class Viewer {
         if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream);
       },
     });
-    this.#connection = { id: connection, link, decoded: 0 };
+    this.#connection = { id: connection, link, decoded: 0, inStep: new InStep(link) };
     this.#stats.reset();
     void link.accept(description);
   }
@@ -188,7 +197,8 @@ export class Viewer {
         const more = sample.counters.decoded > connection.decoded;
         connection.decoded = sample.counters.decoded;
         if (more && !this.#picture.seesFrames) this.#tell({ type: "frame", connection: connection.id });
-        this.#stats.show(sample, this.#delay(connection));
+        connection.inStep.sampled(sample.played);
+        this.#stats.show(sample, { toScreen: this.#delay(connection), soundLag: connection.inStep.lag });
       },
       (error: unknown) => console.debug("no statistics", error),
     );

@@ -49,7 +49,15 @@ pub(crate) struct Format {
     pub(crate) payload_type: u8,
     /// For retransmissions, where the viewer takes them.
     pub(crate) repair: Option<u8>,
-    pub(crate) audio: Option<u8>,
+    pub(crate) audio: Option<AudioFormat>,
+    /// With the picture.
+    pub(crate) extensions: Extensions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AudioFormat {
+    pub(crate) payload_type: u8,
+    /// With the sound.
     pub(crate) extensions: Extensions,
 }
 
@@ -132,9 +140,11 @@ struct Load {
 
 struct Audio {
     stream: StreamId,
-    payload_type: u8,
+    format: AudioFormat,
     timestamp_offset: u32,
     next: FrameNumber,
+    /// When the viewer was last told the instant of capture.
+    dated: Option<Instant>,
     reporter: Reporter,
 }
 
@@ -153,10 +163,11 @@ impl Delivery {
         let first_sequence = rand::random::<u16>() >> 1;
         let video = sealer.open(streams.video, first_sequence);
         let repair = format.repair.map(|_| sealer.open(streams.repair, rand::random::<u16>() >> 1));
-        let audio = format.audio.filter(|_| rings.has(Encoding::Audio)).map(|payload_type| Audio {
+        let audio = format.audio.filter(|_| rings.has(Encoding::Audio)).map(|format| Audio {
             stream: sealer.open(streams.audio, rand::random::<u16>() >> 1),
-            payload_type,
+            format,
             timestamp_offset: rand::random(),
+            dated: None,
             next: rings.get(Encoding::Audio).next(),
             reporter: Reporter::new(now),
         });

@@ -16,6 +16,10 @@ const MARKER: u8 = 0x80;
 /// One-byte extension headers (RFC 8285, section 4.2).
 const ONE_BYTE: u16 = 0xbede;
 
+/// Twelve bits each for the least and the most delay, in hundredths of a second: 0, which shows a picture as soon as it is
+/// decoded, and as much as receivers hold it back for its sound. More than half a second would make Chromium buffer always.
+const PLAYOUT_DELAY: [u8; 3] = [0, 0, 50];
+
 /// The header extensions that a viewer takes. Their ids are those that our offer gives them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
@@ -86,8 +90,7 @@ impl Header {
         }
         if let Some(captured) = self.first {
             if extensions.playout_delay {
-                // Shown as soon as it is decoded: at least 0, at most 0.
-                writer.put(id::PLAYOUT_DELAY, &[0; 3]);
+                writer.put(id::PLAYOUT_DELAY, &PLAYOUT_DELAY);
             }
             if extensions.abs_capture_time {
                 writer.put(id::ABS_CAPTURE_TIME, &captured.0.to_be_bytes());
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!((read.payload_type, read.marker, read.padding, read.timestamp), (102, true, true, 0xdead_beef));
         let value = |id| read.get_extension(id).map(|value| value.to_vec());
         assert_eq!(value(id::TRANSPORT_CC), Some(vec![0xab, 0xcd]));
-        assert_eq!(value(id::PLAYOUT_DELAY), Some(vec![0, 0, 0]));
+        assert_eq!(value(id::PLAYOUT_DELAY), Some(vec![0, 0, 50]));
         assert_eq!(value(id::ABS_CAPTURE_TIME), Some(vec![1, 2, 3, 4, 5, 6, 7, 8]));
         assert_eq!(value(id::ABS_SEND_TIME), Some(vec![0x06, 0, 0]), "1.5 seconds in 1/2^18");
     }

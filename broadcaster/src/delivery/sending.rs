@@ -26,6 +26,9 @@ const LOAD_INTERVAL: Duration = Duration::from_millis(10);
 /// Sound that is older than this is not worth hearing.
 const MAX_SOUND_LAG: Duration = Duration::from_millis(200);
 
+/// How often sound says when it was captured. A receiver goes by what it was told last, for five seconds at most.
+const DATED_EVERY: Duration = Duration::from_millis(500);
+
 /// The sequence number of a retransmitted packet, in front of its payload (RFC 4588, section 4).
 const ORIGINAL_NUMBER: usize = 2;
 
@@ -121,24 +124,28 @@ impl Delivery {
             let fresh = |at: &Instant| now.saturating_duration_since(*at) <= MAX_SOUND_LAG;
             let Some(kept) = ring.frame(number).filter(|kept| fresh(&kept.at)) else { continue };
             let payload = kept.frame.payload(0).data;
-            // Sound is small and needs none of the picture's extensions.
-            let header_len = Extensions::default().header_len(false);
+            // Sound is small: most of it bears no extensions.
+            let due = audio.dated.is_none_or(|dated| now.saturating_duration_since(dated) >= DATED_EVERY);
+            let first = (due && audio.format.extensions.abs_capture_time).then_some(kept.frame.captured.ntp);
+            let extensions = if first.is_some() { audio.format.extensions } else { Extensions::default() };
+            let header_len = extensions.header_len(first.is_some());
             let end = header_len + payload.len();
             let length = end + self.sealer.tag_len();
             let header = Header {
-                payload_type: audio.payload_type,
+                payload_type: audio.format.payload_type,
                 marker: false,
                 padded: false,
                 timestamp: kept.frame.timestamp.wrapping_add(audio.timestamp_offset),
-                first: None,
+                first,
                 transport_sequence: 0,
                 sent: None,
             };
             let room = burst.room(length);
-            header.write(Extensions::default(), &mut room[..header_len]);
+            header.write(extensions, &mut room[..header_len]);
             room[header_len..end].copy_from_slice(payload);
             self.sealer.seal(audio.stream, room, header_len)?;
             burst.commit(length);
+            audio.dated = first.map_or(audio.dated, |_| Some(now));
             audio.reporter.packets += 1;
             audio.reporter.octets += payload.len() as u64;
             self.counters.packets += 1;

@@ -35,6 +35,8 @@ struct Receiver {
     /// Payloads of the picture's stream by sequence number, for comparison with what is repeated.
     payloads: BTreeMap<u16, (u32, Vec<u8>)>,
     repeated: usize,
+    /// The timestamp of each piece of sound, and whether it told when it was captured.
+    sounds: Vec<(u32, bool)>,
 }
 
 impl Receiver {
@@ -56,7 +58,10 @@ impl Receiver {
                 assert_eq!((header.timestamp, payload), (*timestamp, &expected[..]), "what is repeated is the same");
                 self.repeated += 1;
             }
-            _ => {}
+            _ => {
+                let told = header.get_extension(id::ABS_CAPTURE_TIME).is_some();
+                self.sounds.push((header.timestamp, told));
+            }
         }
     }
 
@@ -105,7 +110,10 @@ impl Rig {
                 codec: VideoCodec::H264,
                 payload_type: 102,
                 repair: Some(103),
-                audio: Some(111),
+                audio: Some(AudioFormat {
+                    payload_type: 111,
+                    extensions: Extensions { abs_capture_time: true, ..Extensions::default() },
+                }),
                 extensions: Extensions {
                     transport_cc: true,
                     abs_send_time: true,
@@ -126,6 +134,7 @@ impl Rig {
             highest: BTreeMap::new(),
             payloads: BTreeMap::new(),
             repeated: 0,
+            sounds: Vec::new(),
         };
         Self { delivery, receiver, rings, burst: Burst::new(64), began: now, now }
     }
@@ -233,6 +242,17 @@ fn nor_across_the_wrap_of_the_sequence_number() {
 fn peers_that_know_only_counter_mode_get_the_same() {
     let rig = run(ProtectionProfile::Aes128CmHmacSha1_80, 5, 3000);
     assert!(rig.receiver.repeated > 50);
+}
+
+#[test]
+fn sound_tells_now_and_then_when_it_was_captured() {
+    let rig = run(ProtectionProfile::AeadAes128Gcm, 3, 5000);
+    let sounds = &rig.receiver.sounds;
+    let told: Vec<u32> = sounds.iter().filter(|(_, told)| *told).map(|(timestamp, _)| *timestamp).collect();
+    assert!(sounds[0].1, "the first one does");
+    assert!(told.len() * 10 < sounds.len(), "{} of {}", told.len(), sounds.len());
+    // A receiver forgets it after five seconds.
+    assert!(told.len() > 3 && told.windows(2).all(|pair| pair[1].wrapping_sub(pair[0]) < 2 * 48_000), "{told:?}");
 }
 
 #[test]

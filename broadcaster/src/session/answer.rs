@@ -6,10 +6,10 @@ use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::{
     SessionError,
-    offer::{EXTENSIONS, Offer},
+    offer::{EXTENSIONS, Offer, SOUND_EXTENSIONS},
 };
 use crate::{
-    delivery::{Extensions, Format, id},
+    delivery::{AudioFormat, Extensions, Format, id},
     media::VideoCodec,
     transport::{Fingerprint, Remote, Role},
 };
@@ -79,24 +79,28 @@ fn format(video: &MediaDescription, audio: Option<&MediaDescription>, offer: &Of
     let audio = audio.filter(opus).and_then(|media| {
         codecs(media)
             .find(|(_, name)| name.to_ascii_lowercase().starts_with("opus/"))
-            .map(|(payload_type, _)| payload_type)
+            .map(|(payload_type, _)| AudioFormat { payload_type, extensions: extensions(media, &SOUND_EXTENSIONS) })
     });
+    Ok(Format { codec, payload_type, repair, audio, extensions: extensions(video, &EXTENSIONS) })
+}
+
+/// Those of the offered ones that the viewer takes.
+fn extensions(media: &MediaDescription, offered: &[(u8, &str)]) -> Extensions {
     let takes = |wanted: u8| {
-        values(video, "extmap").any(|value| {
+        values(media, "extmap").any(|value| {
             let mut fields = value.split_ascii_whitespace();
             let number = fields.next().and_then(|number| number.split('/').next()?.parse().ok());
-            EXTENSIONS
+            offered
                 .iter()
                 .any(|(ours, uri)| *ours == wanted && number == Some(*ours) && fields.clone().next() == Some(uri))
         })
     };
-    let extensions = Extensions {
+    Extensions {
         transport_cc: takes(id::TRANSPORT_CC),
         abs_send_time: takes(id::ABS_SEND_TIME),
         abs_capture_time: takes(id::ABS_CAPTURE_TIME),
         playout_delay: takes(id::PLAYOUT_DELAY),
-    };
-    Ok(Format { codec, payload_type, repair, audio, extensions })
+    }
 }
 
 /// Whether the viewer wants to receive this.

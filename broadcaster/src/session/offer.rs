@@ -28,6 +28,9 @@ pub(super) const EXTENSIONS: [(u8, &str); 4] = [
     (id::PLAYOUT_DELAY, PLAYOUT_DELAY),
 ];
 
+/// Sound has one, by which the viewer knows how far it is behind the picture.
+pub(super) const SOUND_EXTENSIONS: [(u8, &str); 1] = [(id::ABS_CAPTURE_TIME, ABS_CAPTURE_TIME)];
+
 /// What stays the same in all offers of one session.
 #[derive(Clone)]
 pub(super) struct Offer {
@@ -127,6 +130,9 @@ impl Offer {
         let Streams { audio, cname, .. } = &self.streams;
         write!(sdp, "m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\n")?;
         write_transport(sdp, 1, "audio", credentials, fingerprint)?;
+        for (number, uri) in SOUND_EXTENSIONS {
+            write!(sdp, "a=extmap:{number} {uri}\r\n")?;
+        }
         write!(
             sdp,
             "a=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} minptime=10;useinbandfec=1\r\n\

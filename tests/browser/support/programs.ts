@@ -18,8 +18,9 @@ class Program {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  constructor(name: string, args: string[]) {
-    this.#process = spawn(`${binaries}/${name}`, args, { stdio: ["ignore", "ignore", "inherit"] });
+  constructor(name: string, args: string[], environment: Record<string, string> = {}) {
+    const env = { ...process.env, ...environment };
+    this.#process = spawn(`${binaries}/${name}`, args, { stdio: ["ignore", "ignore", "inherit"], env });
     this.#ended = once(this.#process, "exit");
   }
 
@@ -69,17 +70,17 @@ export class Programs {
   }
 
   /** Starts a broadcaster and waits until viewers can see it. `config` is its own; without it, the tests' common one. */
-  async startRobot(config?: string): Promise<Program> {
-    const robot = this.launchRobot(config);
+  async startRobot(config?: string, environment: Record<string, string> = {}): Promise<Program> {
+    const robot = this.launchRobot(config, environment);
     await expect.poll(() => this.#live(), { message: "the robot is live" }).toContain("demo");
     return robot;
   }
 
   /** Starts a broadcaster and waits for nothing. */
-  launchRobot(config?: string): Program {
+  launchRobot(config?: string, environment: Record<string, string> = {}): Program {
     const file = config === undefined ? `${folder}/broadcaster.toml` : this.#write("broadcaster", config);
     const args = ["--config", file, "--server", this.url, "--log", process.env["ROBOT_LOG"] ?? "error"];
-    const robot = new Program("broadcaster", args);
+    const robot = new Program("broadcaster", args, environment);
     this.#broadcasters.push(robot);
     return robot;
   }
