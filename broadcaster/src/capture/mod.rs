@@ -130,6 +130,8 @@ impl CaptureError {
             Self::Init(_)
             | Self::NoDevice { .. }
             | Self::NoFile { .. }
+            | Self::NoSound
+            | Self::NoMicrophone
             | Self::Start(_)
             | Self::Rewind(_)
             | Self::Pipeline { .. }
@@ -310,7 +312,7 @@ impl Capture {
                         );
                     }
                 }
-                message = messages.next() => match message.as_ref().map(|message| judge(message, camera)) {
+                message = messages.next() => match message.as_ref().map(|message| judge_camera(message, camera)) {
                     Some(Verdict::Fine) => {}
                     Some(Verdict::Ended) if camera.source.repeats() => {
                         if let Err(error) = pipeline.rewind() {
@@ -352,24 +354,34 @@ enum Verdict {
     clippy::wildcard_enum_match_arm,
     reason = "GStreamer has dozens of other messages, and more with each version"
 )]
-fn judge(message: &gst::Message, camera: &Camera) -> Verdict {
+fn judge_camera(message: &gst::Message, camera: &Camera) -> Verdict {
     match message.view() {
         gst::MessageView::Error(error) if source::is_refused(error) => {
             let (width, height) = camera.given_size();
             Verdict::Failed(CaptureError::Unfit { width, height, fps: camera.fps })
         }
         gst::MessageView::Application(_) => Verdict::Failed(CaptureError::Bidirectional),
-        gst::MessageView::Error(error) => Verdict::Failed(CaptureError::Pipeline {
-            element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
-            message: error.error().to_string(),
-        }),
-        gst::MessageView::Eos(_) => Verdict::Ended,
         // What a network camera says when the other end has hung up; the end of its stream may never come through.
         gst::MessageView::Warning(warning)
             if camera.source.is_remote() && warning.error().matches(gst::ResourceError::Read) =>
         {
             Verdict::Failed(CaptureError::Ended)
         }
+        _ => judge(message),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "GStreamer has dozens of other messages, and more with each version"
+)]
+fn judge(message: &gst::Message) -> Verdict {
+    match message.view() {
+        gst::MessageView::Error(error) => Verdict::Failed(CaptureError::Pipeline {
+            element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
+            message: error.error().to_string(),
+        }),
+        gst::MessageView::Eos(_) => Verdict::Ended,
         gst::MessageView::Warning(warning) => {
             tracing::warn!(error = %warning.error(), "pipeline");
             Verdict::Fine

@@ -62,7 +62,6 @@ impl SoundCapture {
     pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
         let mut supervision = Supervision::default();
         loop {
-            let began = moment::now();
             let (sound, outlet, attempt) = (self.sound.clone(), self.outlet.clone(), self.attempt);
             // Opening takes as long as the sound system likes.
             let start = tokio::task::spawn_blocking(move || Pipeline::start(&sound, attempt, outlet));
@@ -70,17 +69,18 @@ impl SoundCapture {
                 () = cancel.cancelled() => return Ok(()),
                 started = start => started.expect("starting does not panic"),
             };
-            let end = match started {
+            let (end, pieces) = match started {
                 Ok(mut pipeline) => {
                     self.attempt = pipeline.attempt + 1;
                     let end = self.attend(&mut pipeline, &cancel).await;
+                    let pieces = pipeline.pieces.load(Ordering::Relaxed);
                     stop(pipeline, &cancel).await?;
-                    end
+                    (end, pieces)
                 }
-                Err(error) => End::Failed(error),
+                Err(error) => (End::Failed(error), 0),
             };
             let End::Failed(error) = end else { return Ok(()) };
-            let delay = supervision.failed(moment::now().saturating_duration_since(began), rand::random());
+            let delay = supervision.failed(pieces, rand::random());
             tracing::warn!(
                 camera = %self.camera, error = &error as &dyn std::error::Error, again_in = ?delay, "sound lost"
             );
