@@ -2,7 +2,6 @@
 //! feature `bench`; no program has it.
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -19,7 +18,7 @@ use crate::{
     capture::{self, Feed},
     config::Camera,
     fanout::{Fanout, Limits, Port, Surroundings},
-    media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, VideoCodec},
+    media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, Running, VideoCodec},
     reach::ReachTasks,
     signalling::LinkEvent,
     transport::Identity,
@@ -63,7 +62,7 @@ pub struct Lens {
     units: mpsc::Sender<AccessUnit>,
     began: Instant,
     // Without these the fan-out's wishes would fail, which costs another time than being heard.
-    _running: watch::Receiver<BTreeSet<Encoding>>,
+    _running: watch::Receiver<Running>,
     _keyframes: mpsc::Receiver<Encoding>,
 }
 
@@ -71,11 +70,11 @@ impl Robot {
     /// One camera of one quality, fed through the lens. The receiver has what the robot says to the server.
     pub fn fed(camera: &Camera, max_viewers: usize) -> anyhow::Result<(Self, Lens, mpsc::Receiver<ToServer>)> {
         let (units, taken) = mpsc::channel(PICTURES_IN_FLIGHT);
-        let (running, to_run) = watch::channel(BTreeSet::new());
+        let (running, to_run) = watch::channel(Running::new());
         let (keyframes, wanted) = mpsc::channel(1);
         let mut info = camera.info(&[]);
         info.video.rungs.truncate(1);
-        let feed = Feed { info, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
+        let feed = Feed { info, adjusts: true, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
         let lens = Lens { units, began: now(), _running: to_run, _keyframes: wanted };
         let (robot, said) = Self::start(feed, max_viewers)?;
         Ok((robot, lens, said))

@@ -18,7 +18,7 @@ pub mod signalling;
 mod srtp;
 mod transport;
 
-pub use capture::{CaptureError, check as check_camera};
+pub use capture::{CaptureError, Choice, NoEncoder, check as check_camera};
 
 use std::time::Duration;
 

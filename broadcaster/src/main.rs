@@ -103,14 +103,19 @@ fn check(config: &Config) -> anyhow::Result<()> {
     check_media(config)?;
     println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
     for camera in &config.cameras {
-        check_camera(camera, &config.rungs).with_context(|| format!("camera {}", camera.id))?;
+        let encoder = check_camera(camera, &config.rungs).with_context(|| format!("camera {}", camera.id))?;
         println!("camera    {}: {}, {}", camera.id, camera.source, camera.sound);
+        match encoder {
+            Some(choice) if choice.refused().is_empty() => println!("  H.264   by {choice}"),
+            Some(choice) => println!("  H.264   by {choice}; {}", choice.refused()),
+            None => println!("  H.264   as it comes"),
+        }
         for (place, rung) in camera.info(&config.rungs).video.rungs.iter().enumerate() {
             let megabits = f64::from(rung.bitrate) / 1e6;
             println!("  rung {place}  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps);
         }
     }
-    println!("each rung comes in H.264 (x264) and VP8 (libvpx), encoded only while somebody watches it");
+    println!("what is encoded comes in H.264 and VP8 (libvpx), each rung only while somebody watches it");
     println!("the port is free, and each camera's pipeline can be built on this machine with all of its encoders");
     Ok(())
 }

@@ -67,3 +67,35 @@ test("a page of the family whose answer takes only VP8 gets that", async ({ cont
   expect(codec).toBe("video/VP8");
   expect(family.errors).toEqual([]);
 });
+
+test("what openh264 makes is decoded whole and in the right colours", async ({ page }) => {
+  const robot = await Programs.start();
+  try {
+    await robot.startRobot(`
+[media]
+listen = "127.0.0.1:0"
+
+[[cameras]]
+id = "main"
+source = "test"
+width = 960
+height = 480
+bitrate = 1500000
+encoder = "openh264"
+`);
+    await watchPeers(page);
+    await recordFrames(page);
+    await page.goto(`${robot.url}/watch/demo`);
+    await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+    expect((await received(page))?.codec).toBe("video/H264");
+    await expect.poll(async () => (await frames(page)).stamped).toBeGreaterThan(60);
+    const { count, stamped } = await frames(page);
+    expect(stamped / count).toBeGreaterThanOrEqual(0.99);
+    for (const [name, yaw, pitch, colour] of PATCHES) {
+      const seen = await inPanorama(page.locator("#video"), yaw, pitch);
+      expect(distance(seen, colour), `${name}: ${String(seen)}`).toBeLessThan(CLOSE);
+    }
+  } finally {
+    await robot.stop();
+  }
+});

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 use protocol::Rung;
 use tokio::sync::mpsc;
 
 use super::{
     CaptureError,
     element::{filter, make, signed},
-    encoder,
+    encoder::{self, Chain, Control, Kind},
     gate::Gate,
     moment::Timeline,
     pace,
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Camera,
-    media::{AccessUnit, Encoding, VideoCodec},
+    media::{AccessUnit, Encoding},
 };
 
 const BASE: &str = "gstreamer1.0-plugins-base";
@@ -43,6 +42,14 @@ pub(super) struct Branch {
     sink: gst_app::AppSink,
     gate: Arc<Gate>,
     running: bool,
+    /// Where it encodes pictures.
+    encoder: Option<Encoder>,
+}
+
+struct Encoder {
+    control: Control,
+    /// Bits per second, if nobody says otherwise.
+    nominal: u32,
 }
 
 /// Where a branch's units go, and how it asks for keyframes.
@@ -55,20 +62,23 @@ pub(super) struct Outlet {
 }
 
 impl Branch {
+    /// `kind` makes H.264 of the pictures; without one it is VP8.
     pub(super) fn video(
         pipeline: &gst::Pipeline,
         pictures: &gst::Element,
         camera: &Camera,
         rung: &Rung,
-        codec: VideoCodec,
+        kind: Option<&Kind>,
         outlet: Outlet,
     ) -> Result<Self, CaptureError> {
         let mut steps = adapt(camera, rung)?;
-        steps.extend(match codec {
-            VideoCodec::H264 => encoder::x264(rung)?,
-            VideoCodec::Vp8 => encoder::vp8(rung)?,
-        });
-        let branch = Self::build(pipeline, pictures, &waiting(PICTURES_WAITING), steps, outlet)?;
+        let Chain { elements, control } = match kind {
+            Some(kind) => kind.build(rung)?,
+            None => encoder::vp8(rung)?,
+        };
+        steps.extend(elements);
+        let mut branch = Self::build(pipeline, pictures, &waiting(PICTURES_WAITING), steps, outlet)?;
+        branch.encoder = Some(Encoder { control, nominal: rung.bitrate });
         if rung.fps < camera.fps {
             let pad = branch.valve.static_pad("src").expect("a valve has one");
             pace::slow_down(&pad, camera.fps, rung.fps);
@@ -109,7 +119,7 @@ impl Branch {
         pipeline.add_many(&elements).map_err(CaptureError::Link)?;
         gst::Element::link_many(&elements).map_err(CaptureError::Link)?;
         source.link(&valve).map_err(CaptureError::Link)?;
-        Ok(Self { encoding, valve, sink, gate, running: false })
+        Ok(Self { encoding, valve, sink, gate, running: false, encoder: None })
     }
 
     pub(super) fn encoding(&self) -> Encoding {
@@ -134,14 +144,17 @@ impl Branch {
         }
     }
 
+    /// Bits per second from now on; none is what the config says.
+    pub(super) fn set_bitrate(&mut self, bitrate: Option<u32>) {
+        if let Some(Encoder { control, nominal }) = &mut self.encoder {
+            control.set_bitrate(bitrate.unwrap_or(*nominal));
+        }
+    }
+
     pub(super) fn request_keyframe(&self) {
         // What a resting encoder remembers is one keyframe for each request, when it runs again.
-        if !self.running || self.encoding == Encoding::Audio {
-            return;
-        }
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
-        if !self.sink.send_event(event) {
-            tracing::debug!(encoding = ?self.encoding, "the encoder took no keyframe request");
+        if let Some(Encoder { control, .. }) = self.encoder.as_ref().filter(|_| self.running) {
+            control.request_keyframe(&self.sink);
         }
     }
 }

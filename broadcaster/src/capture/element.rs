@@ -22,6 +22,23 @@ pub(super) fn make(
     Ok(made)
 }
 
+/// The same, but an element that lacks some of the properties, or does not know these values, goes without.
+pub(super) fn make_tolerant(
+    element: &'static str,
+    package: &'static str,
+    properties: &[(&'static str, &str)],
+) -> Result<gst::Element, CaptureError> {
+    let made = make(element, package, &[])?;
+    for &(property, value) in properties {
+        let spec = made.find_property(property);
+        match spec.and_then(|spec| gst::glib::Value::deserialize_with_pspec(value, &spec).ok()) {
+            Some(value) => made.set_property_from_value(property, &value),
+            None => tracing::debug!(element, property, value, "the element has no such property or value"),
+        }
+    }
+    Ok(made)
+}
+
 /// An element that somebody else's description names, and where Debian has it, as far as is known.
 pub(super) fn missing(element: &str) -> CaptureError {
     let element = element.trim_matches('"').to_owned();

@@ -22,7 +22,7 @@ mod synthetic;
 mod tests;
 mod tone;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use gstreamer as gst;
@@ -32,9 +32,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{self, Camera, Sound},
-    media::{AccessUnit, Encoding, VideoCodec},
+    media::{AccessUnit, Encoding, Running, VideoCodec},
 };
 use branch::Outlet;
+pub use encoder::{Choice, NoEncoder};
+use encoder::{Chooser, Kind};
 use moment::Timeline;
 use pipeline::Pipeline;
 use scene::Scene;
@@ -100,6 +102,10 @@ pub enum CaptureError {
     Rewind(#[source] gst::glib::BoolError),
     #[error("{element} failed: {message}")]
     Pipeline { element: String, message: String },
+    #[error("the encoder {element} failed: {message}")]
+    Encoder { element: String, message: String },
+    #[error(transparent)]
+    NoEncoder(#[from] NoEncoder),
     #[error("the source ended")]
     Ended,
     #[error("no picture has come for three seconds")]
@@ -125,6 +131,7 @@ impl CaptureError {
             | Self::NotEncoded
             | Self::Property { .. }
             | Self::Link(_)
+            | Self::NoEncoder(_)
             | Self::Unfit { .. }
             | Self::Bidirectional => true,
             Self::Init(_)
@@ -135,6 +142,7 @@ impl CaptureError {
             | Self::Start(_)
             | Self::Rewind(_)
             | Self::Pipeline { .. }
+            | Self::Encoder { .. }
             | Self::Ended
             | Self::Silent
             | Self::Stuck => false,
@@ -145,10 +153,12 @@ impl CaptureError {
 /// One camera, as the fan-out sees it.
 pub(crate) struct Feed {
     pub(crate) info: protocol::CameraInfo,
+    /// Its encoders' bitrates can be changed.
+    pub(crate) adjusts: bool,
     /// Every encoding that the camera can make: each rung in H.264, best first, then each in VP8, then sound if it has any.
     pub(crate) units: Vec<(Encoding, mpsc::Receiver<AccessUnit>)>,
-    /// Which encoders are to run; initially none.
-    pub(crate) running: watch::Sender<BTreeSet<Encoding>>,
+    /// Which encoders are to run, and how; initially none.
+    pub(crate) running: watch::Sender<Running>,
     /// A message asks for a keyframe of that encoding.
     pub(crate) keyframes: mpsc::Sender<Encoding>,
     /// Says that the camera is lost, or that it has pictures again.
@@ -167,15 +177,22 @@ pub(crate) struct Capture {
     keyframes: mpsc::Receiver<Encoding>,
     lost: mpsc::Sender<bool>,
     sound: Option<SoundCapture>,
+    /// Where there is something to encode.
+    chooser: Option<Chooser>,
 }
 
-/// Finds out whether a camera could run with all of its encoders, without running it.
-pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<(), CaptureError> {
+/// Finds out whether a camera could run with all of its encoders, without running it. Returns what makes H.264 of its
+/// pictures, if they do not come as that.
+pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<Option<Choice>, CaptureError> {
     init()?;
     let (_feed, capture) = open(camera.clone(), rungs);
     capture.sound.as_ref().map_or(Ok(()), SoundCapture::check)?;
-    let scene = Scene::of(camera).map(Arc::new);
-    Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets).map(drop)
+    let choice = match &capture.chooser {
+        Some(chooser) => Some(chooser.candidates().first_that_works(|kind| encoder::try_out(kind, &capture.rungs))?),
+        None => None,
+    };
+    let (scene, kind) = (Scene::of(camera).map(Arc::new), choice.as_ref().map(Choice::kind));
+    Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets, kind).map(|_| choice)
 }
 
 /// Makes a camera's two halves. Nothing is captured before [`Capture::run`].
@@ -183,7 +200,7 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
     let info = camera.info(rungs);
     let rungs = info.video.rungs.clone();
     let (keyframes, wanted) = mpsc::channel(KEYFRAMES_WANTED);
-    let (running, to_run) = watch::channel(BTreeSet::new());
+    let (running, to_run) = watch::channel(Running::new());
     let (lose, lost) = mpsc::channel(LOSSES);
     let timeline = Timeline::begin();
     let (outlets, units): (Vec<_>, _) = encodings(&camera, rungs.len())
@@ -202,8 +219,9 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
         .unzip();
     let of_sound = outlets.iter().find(|outlet: &&Outlet| outlet.encoding == Encoding::Audio);
     let sound = of_sound.map(|outlet| SoundCapture::new(&camera, outlet.clone(), to_run.clone()));
-    let feed = Feed { info, units, running, keyframes, lost };
-    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound })
+    let feed = Feed { info, adjusts: !camera.source.is_passthrough(), units, running, keyframes, lost };
+    let chooser = (!camera.source.is_passthrough()).then(|| Chooser::new(camera.encoder));
+    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound, chooser })
 }
 
 fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
@@ -249,7 +267,10 @@ impl Capture {
         let mut supervision = Supervision::default();
         let mut seen = false;
         loop {
-            let (end, pictures) = match self.start(scene.as_ref()) {
+            let encoder = self.encoder().await;
+            let began = moment::now();
+            let started = encoder.and_then(|kind| self.start(scene.as_ref(), kind));
+            let (end, pictures) = match started {
                 Ok(mut pipeline) => {
                     let end = self.attend(&mut pipeline, cancel).await;
                     let pictures = pipeline.pictures();
@@ -261,11 +282,19 @@ impl Capture {
             let End::Failed(error) = end else { return Ok(()) };
             let misfit = error.is_misfit();
             seen |= pictures > 0 && !misfit;
-            if !seen && (misfit || !self.camera.source.is_remote()) {
+            // An encoder has shown that it works, and there may be another.
+            let by_encoder = matches!(error, CaptureError::Encoder { .. });
+            if !seen && !by_encoder && (misfit || !self.camera.source.is_remote()) {
                 return Err(error);
             }
             // Who does not listen any more has no viewers to tell.
             let _ = self.lost.send(true).await;
+            let ran = moment::now().saturating_duration_since(began);
+            if let Some(chooser) = &mut self.chooser
+                && chooser.failed(by_encoder, ran)
+            {
+                tracing::warn!(camera = %self.camera.id, "the encoder fails again and again; another one is looked for");
+            }
             let delay = supervision.failed(pictures, rand::random());
             tracing::warn!(
                 camera = %self.camera.id, error = &error as &dyn std::error::Error, again_in = ?delay, "camera lost"
@@ -277,9 +306,24 @@ impl Capture {
         }
     }
 
-    fn start(&mut self, scene: Option<&Arc<Scene>>) -> Result<Pipeline, CaptureError> {
+    /// What makes H.264 of the pictures: chosen once, and anew only when it fails.
+    async fn encoder(&mut self) -> Result<Option<&'static Kind>, CaptureError> {
+        let Some(chooser) = &mut self.chooser else { return Ok(None) };
+        if let Some(chosen) = chooser.chosen() {
+            return Ok(Some(chosen));
+        }
+        let (candidates, rungs) = (chooser.candidates(), self.rungs.clone());
+        let trials = move || candidates.first_that_works(|kind| encoder::try_out(kind, &rungs));
+        let choice = tokio::task::spawn_blocking(trials).await.expect("trials do not panic");
+        chooser.settle(choice.as_ref().ok().map(Choice::kind));
+        let choice = choice?;
+        tracing::info!(camera = %self.camera.id, encoder = %choice, others = %choice.refused(), "encoder chosen");
+        Ok(Some(choice.kind()))
+    }
+
+    fn start(&mut self, scene: Option<&Arc<Scene>>, h264: Option<&Kind>) -> Result<Pipeline, CaptureError> {
         let Self { camera, rungs, outlets, running, .. } = self;
-        let mut pipeline = Pipeline::build(camera, scene, rungs, outlets)?;
+        let mut pipeline = Pipeline::build(camera, scene, rungs, outlets, h264)?;
         pipeline.start()?;
         // What was said before now is not a change any more.
         running.mark_changed();
@@ -339,6 +383,25 @@ async fn stop(pipeline: Pipeline) -> Result<(), CaptureError> {
     }
 }
 
+/// What a pipeline says went wrong, if it says anything.
+fn failed(bus: &gst::Bus) -> Option<CaptureError> {
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+    let gst::MessageView::Error(error) = message.view() else { return None };
+    Some(error.into())
+}
+
+impl From<&gst::message::Error> for CaptureError {
+    fn from(error: &gst::message::Error) -> Self {
+        let message = error.error().to_string();
+        let element = error.src().map(|source| source.name().to_string()).unwrap_or_default();
+        if error.src().is_some_and(encoder::is_part) {
+            Self::Encoder { element, message }
+        } else {
+            Self::Pipeline { element, message }
+        }
+    }
+}
+
 fn init() -> Result<(), CaptureError> {
     gst::init().map_err(CaptureError::Init)
 }
@@ -377,10 +440,7 @@ fn judge_camera(message: &gst::Message, camera: &Camera) -> Verdict {
 )]
 fn judge(message: &gst::Message) -> Verdict {
     match message.view() {
-        gst::MessageView::Error(error) => Verdict::Failed(CaptureError::Pipeline {
-            element: error.src().map(|source| source.name().to_string()).unwrap_or_default(),
-            message: error.error().to_string(),
-        }),
+        gst::MessageView::Error(error) => Verdict::Failed(error.into()),
         gst::MessageView::Eos(_) => Verdict::Ended,
         gst::MessageView::Warning(warning) => {
             tracing::warn!(error = %warning.error(), "pipeline");

@@ -1,11 +1,8 @@
 //! One camera's pipeline: its pictures, to as many encoders as there are encodings.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use gstreamer as gst;
@@ -16,10 +13,15 @@ use super::{
     CaptureError,
     branch::{Branch, Outlet},
     element::make,
+    encoder::Kind,
+    failed,
     scene::Scene,
     source::OpenSource,
 };
-use crate::{config::Camera, media::Encoding};
+use crate::{
+    config::Camera,
+    media::{Encoding, Running, VideoCodec},
+};
 
 pub(super) struct Pipeline {
     pipeline: gst::Pipeline,
@@ -29,12 +31,13 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// With a branch for each outlet, all of them resting.
+    /// With a branch for each outlet, all of them resting. `h264` is the encoder, where pictures do not come encoded.
     pub(super) fn build(
         camera: &Camera,
         scene: Option<&Arc<Scene>>,
         rungs: &[Rung],
         outlets: &[Outlet],
+        h264: Option<&Kind>,
     ) -> Result<Self, CaptureError> {
         let pipeline = gst::Pipeline::new();
         let source = OpenSource::open(&pipeline, camera, scene)?;
@@ -47,11 +50,12 @@ impl Pipeline {
         for outlet in outlets {
             let outlet = outlet.clone();
             branches.push(match outlet.encoding {
-                Encoding::Video { .. } if camera.source.is_passthrough() => {
+                Encoding::Video { codec: VideoCodec::H264, .. } if h264.is_none() => {
                     Branch::passthrough(&pipeline, &pictures, outlet)?
                 }
                 Encoding::Video { rung, codec } => {
-                    Branch::video(&pipeline, &pictures, camera, &rungs[usize::from(rung)], codec, outlet)?
+                    let kind = h264.filter(|_| codec == VideoCodec::H264);
+                    Branch::video(&pipeline, &pictures, camera, &rungs[usize::from(rung)], kind, outlet)?
                 }
                 // That has a pipeline of its own.
                 Encoding::Audio => continue,
@@ -61,7 +65,9 @@ impl Pipeline {
     }
 
     pub(super) fn start(&mut self) -> Result<(), CaptureError> {
-        self.pipeline.set_state(gst::State::Playing).map_err(CaptureError::Start)?;
+        let bus = self.pipeline.bus().expect("a pipeline has a bus");
+        let started = self.pipeline.set_state(gst::State::Playing);
+        started.map_err(|error| failed(&bus).unwrap_or(CaptureError::Start(error)))?;
         self.source.start();
         Ok(())
     }
@@ -81,10 +87,14 @@ impl Pipeline {
         self.pipeline.bus().expect("a pipeline has a bus").stream()
     }
 
-    /// Runs these encoders and no others.
-    pub(super) fn run_only(&mut self, running: &BTreeSet<Encoding>) {
+    /// Runs these encoders and no others, each at its bitrate.
+    pub(super) fn run_only(&mut self, running: &Running) {
         for branch in &mut self.branches {
-            branch.set_running(running.contains(&branch.encoding()));
+            let bitrate = running.get(&branch.encoding());
+            if let Some(bitrate) = bitrate {
+                branch.set_bitrate(*bitrate);
+            }
+            branch.set_running(bitrate.is_some());
         }
     }
 
@@ -123,7 +133,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{capture::moment::Timeline, media::VideoCodec};
+    use crate::{
+        capture::{encoder::Chooser, moment::Timeline},
+        config::Encoder,
+    };
 
     #[test]
     fn only_encoders_that_run_get_anything_to_encode() {
@@ -141,9 +154,11 @@ mod tests {
             timeline: timeline.clone(),
         };
         let outlets = [running, resting].map(outlet);
+        let candidates = Chooser::new(Encoder::X264).candidates();
+        let x264 = candidates.first_that_works(|_| Ok(())).expect("it is taken at its word").kind();
+        let scene = Scene::of(&camera).map(Arc::new);
         let mut pipeline =
-            Pipeline::build(&camera, Scene::of(&camera).map(Arc::new).as_ref(), &info.video.rungs, &outlets)
-                .expect("it can be built");
+            Pipeline::build(&camera, scene.as_ref(), &info.video.rungs, &outlets, Some(x264)).expect("it can be built");
         let elements = |pipeline: &Pipeline, name| {
             let found = pipeline.pipeline.iterate_all_by_element_factory_name(name).into_iter();
             found.map(|element| element.expect("nobody changes the pipeline")).collect::<Vec<gst::Element>>()
@@ -153,7 +168,7 @@ mod tests {
             valves.filter(|valve| !valve.property::<bool>("drop")).count()
         };
         assert_eq!(open(&pipeline), 0);
-        pipeline.run_only(&[running].into());
+        pipeline.run_only(&[(running, None)].into());
         pipeline.start().expect("it starts");
         for _ in 0..3 {
             taken.blocking_recv().expect("pictures come");
@@ -163,9 +178,9 @@ mod tests {
             pad.current_caps().is_some()
         });
         assert_eq!((fed, open(&pipeline)), ([true, false], 1));
-        pipeline.run_only(&[running, resting].into());
+        pipeline.run_only(&[(running, None), (resting, None)].into());
         assert_eq!(open(&pipeline), 2);
-        pipeline.run_only(&BTreeSet::new());
+        pipeline.run_only(&Running::new());
         assert_eq!(open(&pipeline), 0);
     }
 }

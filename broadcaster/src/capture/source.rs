@@ -235,7 +235,7 @@ fn open_end(bin: &gst::Bin, last: &gst::Pad) -> Result<(), CaptureError> {
     bin.add_pad(&ghost).map_err(CaptureError::Link)
 }
 
-fn parse(description: &str, ghost: bool) -> Result<gst::Bin, CaptureError> {
+pub(super) fn parse(description: &str, ghost: bool) -> Result<gst::Bin, CaptureError> {
     let mut context = gst::ParseContext::new();
     let flags = gst::ParseFlags::FATAL_ERRORS;
     let parsed = gst::parse::bin_from_description_full(description, ghost, Some(&mut context), flags);

@@ -20,14 +20,7 @@ pub(super) struct SyntheticSource {
 impl SyntheticSource {
     pub(super) fn new(camera: &Camera, scene: Arc<Scene>) -> Self {
         let (width, height, fps) = (camera.width, camera.height, camera.fps);
-        let caps = gst_video::VideoCapsBuilder::new()
-            .format(gst_video::VideoFormat::I420)
-            .width(signed(width))
-            .height(signed(height))
-            .framerate(gst::Fraction::new(signed(fps), 1))
-            .pixel_aspect_ratio(gst::Fraction::new(1, 1))
-            .field("colorimetry", "bt709")
-            .build();
+        let caps = caps(width, height, fps);
         // One picture may wait for the encoder; an older one is worth nothing once the next is there.
         let app = gst_app::AppSrc::builder()
             .caps(&caps)
@@ -58,6 +51,17 @@ impl SyntheticSource {
             tracing::error!("the scene's painter panicked");
         }
     }
+}
+
+pub(super) fn caps(width: u32, height: u32, fps: u32) -> gst::Caps {
+    gst_video::VideoCapsBuilder::new()
+        .format(gst_video::VideoFormat::I420)
+        .width(signed(width))
+        .height(signed(height))
+        .framerate(gst::Fraction::new(signed(fps), 1))
+        .pixel_aspect_ratio(gst::Fraction::new(1, 1))
+        .field("colorimetry", "bt709")
+        .build()
 }
 
 fn paint(app: &gst_app::AppSrc, scene: &Scene, fps: u32) {

@@ -4,7 +4,7 @@ use protocol::{CameraId, CameraInfo, Projection, Rotation, Video};
 use serde::Deserialize;
 
 use super::{
-    BITRATES, ConfigError, Rung, Sound,
+    BITRATES, ConfigError, Encoder, Rung, Sound,
     lens::{LensSection, Turned},
     rungs,
     sight::{Shape, Sight},
@@ -34,6 +34,8 @@ pub struct Camera {
     pub fps: u32,
     /// Bits per second at full size; the config's own rungs have theirs.
     pub bitrate: u32,
+    /// Makes H.264 of its pictures, unless they come as that.
+    pub encoder: Encoder,
     pub projection: Projection,
     pub mount: Rotation,
     pub sound: Sound,
@@ -85,6 +87,7 @@ struct Section {
     crop: Crop,
     #[serde(default)]
     rotate: u32,
+    encoder: Option<String>,
     projection: Option<Shape>,
     coverage: Option<[f64; 2]>,
     #[serde(default)]
@@ -102,6 +105,7 @@ impl TryFrom<Section> for Camera {
     fn try_from(section: Section) -> Result<Self, ConfigError> {
         let Section { id, title, device, format, url, path, pipeline, passthrough, sensor, .. } = section;
         let source = Keys { device, format, url, path, pipeline, passthrough, sensor }.source(&id, section.source)?;
+        let encoder = Encoder::of(&id, &source, section.encoder)?;
         let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, .. } = section;
         let sound = section.sound.sound(&id, section.sound_device)?;
         let rotate = Turn::read(section.rotate, &id)?;
@@ -126,7 +130,7 @@ impl TryFrom<Section> for Camera {
         }
         let sight = Sight { shape, coverage, lenses, blend, mount, size: [width, height] };
         let (projection, mount) = sight.read(&id)?;
-        Ok(Self { id, title, source, crop, rotate, width, height, fps, bitrate, projection, mount, sound })
+        Ok(Self { id, title, source, crop, rotate, width, height, fps, bitrate, encoder, projection, mount, sound })
     }
 }
 
@@ -158,6 +162,7 @@ impl Camera {
             height: Self::default_height(),
             fps: Self::default_fps(),
             bitrate: Self::default_bitrate(),
+            encoder: Encoder::default(),
             projection: Projection::Equirectangular { coverage: None },
             mount: Rotation::default(),
             sound: Sound::default(),

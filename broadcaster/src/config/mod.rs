@@ -1,6 +1,7 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
 mod camera;
+mod encoder;
 mod lens;
 mod rungs;
 mod sight;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
 pub use camera::{Camera, Crop, Turn};
+pub use encoder::Encoder;
 pub use rungs::{MAX_RUNGS, Rung};
 pub use sound::{Sound, SoundSystem};
 pub use source::{RtspUrl, Source, V4l2Format};

@@ -82,6 +82,11 @@ fn a_source_that_lacks_a_key_or_has_anothers_says_so() {
         ("source = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"png\"", "format is \"png\", but must be \"auto\""),
         ("source = \"rtsp\"\nurl = \"http://h/s\"", "url is \"http://h/s\", but must be"),
         ("source = \"theremin\"", "theremin"),
+        ("source = \"test\"\nencoder = \"h264\"", "encoder is \"h264\", but must be \"auto\""),
+        (
+            "source = \"rtsp\"\nurl = \"rtsp://h/s\"\npassthrough = true\nencoder = \"x264\"",
+            "encoder is not possible with pictures that are sent on as they come",
+        ),
     ];
     for (text, expected) in cases {
         let error = camera(text).expect_err(text);
@@ -111,6 +116,14 @@ fn passwords_of_cameras_are_not_for_people() {
     assert!(told.contains("rtsp://10.0.0.7:554/s") && !told.contains("me:") && !told.contains("word"), "{told}");
     let wrong = camera("source = \"rtsp\"\nurl = \"http://me:secret@host/s\"").expect_err("refused");
     assert!(!wrong.contains("secret"), "{wrong}");
+}
+
+#[test]
+fn an_encoder_may_be_named() {
+    let encoder = |text: &str| camera(&format!("source = \"test\"\n{text}")).expect("right").encoder;
+    assert_eq!(encoder(""), Encoder::Auto);
+    assert_eq!(encoder("encoder = \"auto\""), Encoder::Auto);
+    assert_eq!(encoder("encoder = \"v4l2\""), Encoder::V4l2);
 }
 
 #[test]

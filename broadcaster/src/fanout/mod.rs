@@ -329,7 +329,7 @@ impl Fanout {
             Some(Task::Resolve(name)) => self.outside.resolve(&name),
             Some(Task::Permit(address)) => self.outside.permit(address, now()),
             Some(Task::Run(feed, encodings)) => {
-                self.feeds[feed].running.send_replace(encodings);
+                self.feeds[feed].running.send_replace(encodings.into_iter().map(|encoding| (encoding, None)).collect());
             }
             None => {}
         }

@@ -106,7 +106,7 @@ fn apart(nal: &[u8], size: usize, shortage: usize, length: usize, last: bool, fr
 }
 
 /// The NAL units between the start codes of a byte stream (ITU-T H.264, annex B), none of them empty.
-pub(super) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = after_start_code(stream).unwrap_or_default();
     std::iter::from_fn(move || {
         while !rest.is_empty() {

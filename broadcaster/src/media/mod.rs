@@ -7,11 +7,15 @@ mod rings;
 mod slice;
 mod vp8;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
 pub(crate) use frame::{FIRST_EXTRA, Frame, PacketSize};
+pub(crate) use h264::nal_units;
 pub(crate) use ring::{FrameNumber, PacketNumber, Ring};
 pub(crate) use rings::Rings;
 pub(crate) use slice::is_bidirectional;
@@ -36,6 +40,9 @@ pub(crate) enum Encoding {
     /// Opus, in packets of 20 ms.
     Audio,
 }
+
+/// The encoders of a camera that are to run, and each one's bits per second; none is what the config says.
+pub(crate) type Running = BTreeMap<Encoding, Option<u32>>;
 
 impl Encoding {
     /// Ticks of RTP's clock per second.

@@ -1,5 +1,6 @@
 //! A small camera that really runs. Time passes in frames: nothing here depends on how fast the machine is.
 
+mod encoders;
 mod sources;
 
 use std::{
@@ -13,10 +14,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CaptureError, open};
+use super::{Capture, CaptureError, Feed, open};
 use crate::{
     config::{Camera, Rung, Sound, Source},
-    media::{AccessUnit, Encoding, NtpTime, VideoCodec},
+    media::{AccessUnit, Encoding, NtpTime, Running, VideoCodec},
 };
 
 /// Slow enough that a busy machine loses no frame to anybody's lateness.
@@ -31,7 +32,7 @@ const SMALL: Encoding = Encoding::Video { rung: 1, codec: VideoCodec::H264 };
 /// A camera whose every unit is taken at once.
 struct Watched {
     units: mpsc::UnboundedReceiver<(Encoding, AccessUnit)>,
-    running: watch::Sender<BTreeSet<Encoding>>,
+    running: watch::Sender<Running>,
     keyframes: mpsc::Sender<Encoding>,
     cancel: CancellationToken,
     capture: JoinSet<Result<(), CaptureError>>,
@@ -50,6 +51,10 @@ impl Watched {
 
     fn watch(camera: Camera, rungs: &[Rung]) -> Self {
         let (feed, capture) = open(camera, rungs);
+        Self::attend(feed, capture)
+    }
+
+    fn attend(feed: Feed, capture: Capture) -> Self {
         let (all, units) = mpsc::unbounded_channel();
         let mut takers = JoinSet::new();
         for (encoding, mut source) in feed.units {
@@ -69,7 +74,7 @@ impl Watched {
     }
 
     fn run<const N: usize>(&self, encodings: [Encoding; N]) {
-        self.running.send_replace(encodings.into());
+        self.running.send_replace(encodings.map(|encoding| (encoding, None)).into());
     }
 
     async fn next(&mut self) -> (Encoding, AccessUnit) {

@@ -1,0 +1,90 @@
+//! Real encoders, those that only look like one, and those that are not there.
+
+use protocol::Rung;
+
+use super::{
+    choice::Chooser,
+    control::{Dial, Keyframes},
+    h264::{KINDS, Kind},
+    trial::try_out,
+};
+use crate::config::Encoder;
+
+const DIAL: Dial = Dial::Property { name: "bitrate", unit: 1000 };
+
+const GOOD: Kind = Kind {
+    encoder: Encoder::X264,
+    element: "x264enc",
+    package: "gstreamer1.0-plugins-ugly",
+    before: None,
+    behind: None,
+    properties: |_| vec![("tune", "zerolatency".to_owned())],
+    profiles: &["constrained-baseline"],
+    needs_level: false,
+    dial: DIAL,
+    keyframes: Keyframes::Event,
+};
+
+static DOUBTFUL: [Kind; 7] = [
+    Kind { element: "nosuchenc", package: "nosuchpackage", ..GOOD },
+    Kind { behind: Some("identity error-after=3"), ..GOOD },
+    Kind { before: Some("capsfilter caps=\"video/x-raw,format=GRAY8\""), ..GOOD },
+    Kind { properties: |_| vec![("bframes", "2".to_owned())], profiles: &["main"], ..GOOD },
+    Kind { profiles: &["high-4:4:4"], before: Some("videoconvert"), ..GOOD },
+    Kind { keyframes: Keyframes::Control("force_key_frame=1"), ..GOOD },
+    Kind { encoder: Encoder::Openh264, ..GOOD },
+];
+
+/// One passes its trial, and fails later; the other goes on.
+pub(in crate::capture) static WEARING_OUT: [Kind; 2] = [
+    Kind { behind: Some("identity error-after=20"), ..GOOD },
+    Kind { element: "openh264enc", properties: |_| Vec::new(), ..GOOD },
+];
+
+fn rung(width: u32, fps: u32) -> Rung {
+    Rung { width, height: width / 2, fps, bitrate: 500_000 }
+}
+
+fn start() {
+    gstreamer::init().expect("GStreamer starts");
+}
+
+#[test]
+fn software_encoders_work_at_every_size() {
+    start();
+    for kind in KINDS.iter().filter(|kind| [Encoder::X264, Encoder::Openh264].contains(&kind.encoder)) {
+        let outcome = try_out(kind, &[rung(64, 1), rung(160, 10), rung(484, 30), rung(1280, 60)]);
+        assert!(outcome.is_ok(), "{}: {outcome:?}", kind.element);
+    }
+}
+
+#[test]
+fn what_does_not_work_is_passed_by_with_its_reason() {
+    start();
+    let candidates = Chooser::among(&DOUBTFUL, Encoder::Auto).candidates();
+    let choice = candidates.first_that_works(|kind| try_out(kind, &[rung(160, 30)])).expect("the last one works");
+    assert_eq!(choice.kind().encoder, Encoder::Openh264);
+    let reasons = choice.refused().to_string();
+    let expected = [
+        "not there: nosuchenc; ",
+        "the encoder identity",
+        "do not fit together",
+        "B-frames",
+        "profile is number 244",
+        "keyframe",
+    ];
+    let mut rest = reasons.as_str();
+    for reason in expected {
+        let at = rest.find(reason);
+        rest = &rest[at.unwrap_or_else(|| panic!("{reason} is not in {rest:?}"))..];
+    }
+}
+
+#[test]
+fn what_no_encoder_of_this_machine_has_is_said_for_the_one_that_is_named() {
+    start();
+    let candidates = Chooser::among(&DOUBTFUL[..1], Encoder::X264).candidates();
+    let error = candidates.first_that_works(|kind| try_out(kind, &[rung(160, 30)])).expect_err("it is not there");
+    let text = error.to_string();
+    assert!(text.contains("encoder is \"x264\"") && text.contains("nosuchpackage"), "{text}");
+}
