@@ -4,13 +4,16 @@
 //! pictures that are old already. Up only after the path has shown that it can: first a short train of packets says how fast
 //! it is, then traffic grows to what the better quality would be, so slowly that a queue is seen before it is long. A climb
 //! that fails makes the next try wait longer.
+//!
+//! Where the path does not carry even the lowest quality, the ladder says how much of it would fit: if nobody can take more,
+//! it is encoded at that. The way back up is the same as to a better quality, a part of it or all at once.
 
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use super::{estimate::Estimate, train::Passage};
+use super::{Qualities, estimate::Estimate, train::Passage};
 
 /// A queue that stands at this length does so because more goes in than comes out.
 const FULL: Duration = Duration::from_millis(100);
@@ -71,6 +74,13 @@ const LOAD_MARGIN: f64 = 1.3;
 /// What is left of a full path for a lower quality.
 const USABLE: f64 = 0.8;
 
+/// What fills up the path at so many bits per second may not at so much of it.
+const LESS: f64 = 0.85;
+/// So much more of the lowest quality is worth a climb.
+const WORTH: f64 = 1.2;
+/// More than a viewer said that it can take, and it takes it for so long: then it can.
+const PROVEN_AFTER: Duration = Duration::from_secs(2);
+
 /// What is to be sent beside the picture, to find out whether the path carries more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Probe {
@@ -95,8 +105,13 @@ pub(super) enum Turn {
 
 #[derive(Debug)]
 pub(super) struct Ladder {
-    /// Bits per second, best first.
-    rungs: Vec<f64>,
+    qualities: Qualities,
+    /// Bits per second of the lowest quality as it is encoded now …
+    encoded: f64,
+    /// … and how much of it the path carries, if not all.
+    limit: Option<f64>,
+    /// Since when the path has been free.
+    free: Option<Instant>,
     current: usize,
     /// What the viewer asked for.
     wanted: Option<usize>,
@@ -128,17 +143,21 @@ enum Phase {
         until: Instant,
         sent: bool,
     },
-    /// Traffic grows.
+    /// Traffic grows, up to that of so many bits per second.
     Ramp {
         from: Instant,
+        to: f64,
     },
 }
 
 impl Ladder {
     /// `probing`: packets can be sent for the sake of it, and the viewer reports on them.
-    pub(super) fn new(rungs: Vec<f64>, wanted: Option<usize>, probing: bool, now: Instant) -> Self {
+    pub(super) fn new(qualities: Qualities, wanted: Option<usize>, probing: bool, now: Instant) -> Self {
         let mut ladder = Self {
-            rungs,
+            encoded: qualities.rungs.last().copied().unwrap_or_default(),
+            qualities,
+            limit: None,
+            free: None,
             current: 0,
             wanted: None,
             probing,
@@ -157,7 +176,7 @@ impl Ladder {
     }
 
     pub(super) fn want(&mut self, rung: Option<usize>, now: Instant) {
-        self.wanted = rung.map(|rung| rung.min(self.rungs.len().saturating_sub(1)));
+        self.wanted = rung.map(|rung| rung.min(self.lowest()));
         if let Some(rung) = self.wanted {
             self.go(rung, now);
         }
@@ -167,9 +186,31 @@ impl Ladder {
         self.current
     }
 
+    pub(super) fn lowest(&self) -> usize {
+        self.qualities.lowest()
+    }
+
+    /// The lowest quality is encoded at so many bits per second, or at what it should be.
+    pub(super) fn lowest_is_encoded_at(&mut self, bitrate: Option<f64>) {
+        self.encoded = bitrate.unwrap_or(self.whole());
+    }
+
+    /// Bits per second of the lowest quality that the path carries, if not all of it.
+    pub(super) fn limit(&self) -> Option<f64> {
+        self.limit
+    }
+
+    /// Bits per second of the lowest quality, if it is not encoded at less.
+    fn whole(&self) -> f64 {
+        self.qualities.rungs.last().copied().unwrap_or_default()
+    }
+
     /// Bits per second of the quality that the viewer gets.
     pub(super) fn bitrate(&self) -> f64 {
-        self.rungs.get(self.current).copied().unwrap_or_default()
+        if self.current == self.lowest() {
+            return self.encoded;
+        }
+        self.qualities.rungs.get(self.current).copied().unwrap_or_default()
     }
 
     /// Bits per second that the path has shown to carry, if only for a moment.
@@ -188,9 +229,9 @@ impl Ladder {
             Phase::Train { sent: false, .. } => {
                 Some(Probe::Train((better * TRAIN_MARGIN * TRAIN_LASTS / 8.0) as usize))
             }
-            Phase::Ramp { from } => {
+            Phase::Ramp { from, to } => {
                 let share = now.saturating_duration_since(from).as_secs_f64() / RAMP_LASTS.as_secs_f64();
-                let growth = (better * LOAD_MARGIN / self.bitrate()).powf(share.min(1.0));
+                let growth = (to * LOAD_MARGIN / self.bitrate()).powf(share.min(1.0));
                 Some(Probe::Load(self.bitrate() * (growth - 1.0)))
             }
             Phase::Train { sent: true, .. } | Phase::Settled | Phase::Pause { .. } => None,
@@ -228,14 +269,29 @@ impl Ladder {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Pause { until } | Phase::Train { until, .. } => Some(until),
-            Phase::Ramp { from } => Some(from + RAMP_LASTS + PLATEAU_LASTS),
+            Phase::Ramp { from, .. } => Some(from + RAMP_LASTS + PLATEAU_LASTS),
             // A path that looks bad is looked at again when something is reported.
             Phase::Settled => None,
         }
     }
 
+    /// Bits per second of what is one step better: all of the lowest quality, or the next.
     fn better(&self) -> Option<f64> {
-        self.rungs.get(self.current.checked_sub(1)?).copied()
+        if self.gets_less() {
+            return Some(self.whole());
+        }
+        self.qualities.rungs.get(self.current.checked_sub(1)?).copied()
+    }
+
+    /// It is encoded at less because this viewer, or one like it, cannot take more.
+    fn gets_less(&self) -> bool {
+        self.limit.is_some() && self.encoded < self.whole()
+    }
+
+    /// How far up a path leads that let a train pass so fast.
+    fn reach(&self, better: f64, rate: f64) -> Option<f64> {
+        let to = (rate / TRAIN_MARGIN).min(better);
+        (to >= better || self.gets_less() && to >= WORTH * self.encoded).then_some(to)
     }
 
     fn is_in_trouble(&mut self, estimate: &Estimate, now: Instant) -> bool {
@@ -257,13 +313,17 @@ impl Ladder {
         let failed = self.climbed.is_some_and(|at| now < at + ON_TRIAL);
         self.penalty = if failed { (self.penalty * 2).min(self.penalties()[1]) } else { self.penalties()[0] };
         self.not_before = now + self.penalty;
-        let lowest = self.rungs.len().saturating_sub(1);
-        let former = self.current;
+        let (lowest, former, came) = (self.lowest(), self.current, self.bitrate());
         let stands = estimate.queue.max(estimate.swell) > SHORT;
         let carried = if stands { estimate.carried } else { estimate.received };
-        let carried = carried.map_or(f64::INFINITY, |carried| USABLE * carried);
-        let fits = (former + 1..lowest).find(|rung| self.rungs[*rung] <= carried);
+        let carried = carried.unwrap_or(f64::INFINITY);
+        let fits = (former + 1..lowest).find(|rung| self.qualities.rungs[*rung] <= USABLE * carried);
         self.go(fits.unwrap_or(lowest), now);
+        if fits.is_none() && (former == lowest || carried < self.whole()) {
+            let most = if former == lowest { LESS * came } else { f64::INFINITY };
+            let limit = (USABLE * carried).min(most).max(self.qualities.floor);
+            self.limit = Some(limit).filter(|limit| *limit < self.whole());
+        }
         if stands && estimate.backlog > DRAINED {
             self.phase = Phase::Pause { until: now + estimate.backlog.saturating_add(DRAIN_MARGIN).min(MAX_DRAIN) };
             return Some(Turn::Pause);
@@ -276,22 +336,26 @@ impl Ladder {
             self.climbed = None;
             self.penalty = self.penalties()[0];
         }
-        let better = self.better()?;
         let is_free = estimate.queue < EMPTY && estimate.loss < LIGHT_LOSS;
+        self.free = is_free.then(|| self.free.unwrap_or(now));
+        self.take_what_comes(now);
+        let better = self.better()?;
         match self.phase {
             Phase::Settled if is_free && now >= self.not_before.max(self.since + SETTLED_AFTER) => {
                 if !self.probing {
                     // Nothing can be found out but by trying.
-                    return self.climb(now);
+                    return self.climb(better, now);
                 }
                 self.phase = Phase::Train { until: now + TRAIN_ANSWERED, sent: false };
             }
             Phase::Train { until, .. } => match passage {
-                Some(passage) if passage.rate >= better * TRAIN_MARGIN && passage.loss < TRAIN_LOSS => {
-                    self.shown = passage.rate.min(MAX_SHOWN);
-                    self.phase = Phase::Ramp { from: now };
-                }
-                Some(_) => self.fail(now),
+                Some(passage) => match self.reach(better, passage.rate).filter(|_| passage.loss < TRAIN_LOSS) {
+                    Some(to) => {
+                        self.shown = passage.rate.min(MAX_SHOWN);
+                        self.phase = Phase::Ramp { from: now, to };
+                    }
+                    None => self.fail(now),
+                },
                 None if now >= until => self.fail(now),
                 None => {}
             },
@@ -299,14 +363,28 @@ impl Ladder {
                 self.recovers = Some(now + RECOVERY);
                 self.fail(now);
             }
-            Phase::Ramp { from } if now >= from + RAMP_LASTS + PLATEAU_LASTS => return self.climb(now),
+            Phase::Ramp { from, to } if now >= from + RAMP_LASTS + PLATEAU_LASTS => return self.climb(to, now),
             Phase::Settled | Phase::Ramp { .. } | Phase::Pause { .. } => {}
         }
         None
     }
 
-    fn climb(&mut self, now: Instant) -> Option<Turn> {
-        self.go(self.current.checked_sub(1)?, now);
+    /// What others need may be more than this viewer was thought to take.
+    fn take_what_comes(&mut self, now: Instant) {
+        let takes = self.free.is_some_and(|since| now >= since + PROVEN_AFTER);
+        if takes && self.limit.is_some_and(|limit| limit < self.encoded) {
+            self.limit = Some(self.encoded).filter(|encoded| *encoded < self.whole());
+        }
+    }
+
+    /// To so many bits per second.
+    fn climb(&mut self, to: f64, now: Instant) -> Option<Turn> {
+        if self.gets_less() {
+            self.go(self.current, now);
+            self.limit = Some(to).filter(|to| *to < self.whole());
+        } else {
+            self.go(self.current.checked_sub(1)?, now);
+        }
         self.climbed = Some(now);
         Some(Turn::Up)
     }
@@ -324,5 +402,6 @@ impl Ladder {
     fn go(&mut self, rung: usize, now: Instant) {
         (self.current, self.phase, self.since, self.climbed) = (rung, Phase::Settled, now, None);
         (self.heavy, self.squeezed, self.recovers) = (None, None, None);
+        (self.limit, self.free) = (None, None);
     }
 }

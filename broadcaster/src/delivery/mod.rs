@@ -75,27 +75,63 @@ pub(crate) struct Streams {
 pub(crate) struct Terms {
     pub(crate) format: Format,
     pub(crate) streams: Streams,
-    /// Bits per second of the camera's qualities, best first.
-    pub(crate) rungs: Vec<f64>,
+    pub(crate) qualities: Qualities,
     /// The quality that the viewer asked for.
     pub(crate) rung: Option<u8>,
 }
 
+/// At how little of its bitrate the lowest quality still shows something …
+const FLOOR: f64 = 0.4;
+/// … and at how many bits per second.
+const MIN_BITRATE: f64 = 100_000.0;
+
+/// What a camera is offered at.
+#[derive(Clone, Debug)]
+pub(crate) struct Qualities {
+    /// Bits per second, best first.
+    rungs: Vec<f64>,
+    /// The lowest may be encoded at as little as this.
+    floor: f64,
+}
+
+impl Qualities {
+    /// `adjusts`: the lowest may be encoded at less than its bitrate.
+    pub(crate) fn new(rungs: Vec<f64>, adjusts: bool) -> Self {
+        let lowest = rungs.last().copied().unwrap_or_default();
+        let floor = if adjusts { (FLOOR * lowest).max(MIN_BITRATE).min(lowest) } else { lowest };
+        Self { rungs, floor }
+    }
+
+    /// The place of the lowest.
+    pub(crate) fn lowest(&self) -> usize {
+        self.rungs.len().saturating_sub(1)
+    }
+}
+
 /// Encodings that have to run for one viewer: what it sees, what it is to see, and what it hears.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Watched([Option<Encoding>; 3]);
+pub(crate) struct Watched {
+    encodings: [Option<Encoding>; 3],
+    /// How much it can take of one of them.
+    limit: Option<(Encoding, u32)>,
+}
 
 impl Watched {
     pub(crate) fn only(encoding: Encoding) -> Self {
-        Self([Some(encoding), None, None])
+        Self { encodings: [Some(encoding), None, None], limit: None }
     }
 
     pub(crate) fn contains(&self, encoding: Encoding) -> bool {
-        self.0.contains(&Some(encoding))
+        self.encodings.contains(&Some(encoding))
+    }
+
+    /// The bits per second that it can take of an encoding; none is all of it.
+    pub(crate) fn limit(&self, encoding: Encoding) -> Option<u32> {
+        self.limit.filter(|(limited, _)| *limited == encoding).map(|(_, limit)| limit)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Encoding> {
-        self.0.into_iter().flatten()
+        self.encodings.into_iter().flatten()
     }
 }
 
@@ -156,7 +192,7 @@ impl Delivery {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, Error> {
-        let Terms { format, streams, rungs, rung } = terms;
+        let Terms { format, streams, qualities, rung } = terms;
         let ciphers = keys.into_ciphers(crypto)?;
         let mut sealer = ciphers.media;
         // Low enough that the rollover counter's start cannot be mistaken (RFC 3711, section 3.3.1).
@@ -175,7 +211,7 @@ impl Delivery {
         let pace = Pace::new(estimator.estimate().bitrate, now);
         let probing = repair.is_some() && format.extensions.transport_cc;
         let mut delivery = Self {
-            ladder: Ladder::new(rungs, rung.map(usize::from), probing, now),
+            ladder: Ladder::new(qualities, rung.map(usize::from), probing, now),
             format,
             streams,
             sealer,
@@ -208,7 +244,10 @@ impl Delivery {
 
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> Watched {
-        Watched([self.position.plays(), self.position.awaits(), self.audio.as_ref().map(|_| Encoding::Audio)])
+        Watched {
+            encodings: [self.position.plays(), self.position.awaits(), self.audio.as_ref().map(|_| Encoding::Audio)],
+            limit: self.ladder.limit().map(|limit| (self.quality(self.ladder.current()), limit as u32)),
+        }
     }
 
     /// The encoding whose keyframe the viewer cannot go on without, once.
@@ -222,9 +261,13 @@ impl Delivery {
         self.follow_ladder(rings, now);
     }
 
+    fn quality(&self, rung: usize) -> Encoding {
+        let rung = u8::try_from(rung).expect("a handful of rungs");
+        Encoding::Video { rung, codec: self.format.codec }
+    }
+
     fn follow_ladder(&mut self, rings: &Rings, now: Instant) {
-        let rung = u8::try_from(self.ladder.current()).expect("a handful of rungs");
-        let encoding = Encoding::Video { rung, codec: self.format.codec };
+        let encoding = self.quality(self.ladder.current());
         if self.position.play(encoding, rings, now) {
             self.wanted = Some(encoding);
         }
@@ -277,6 +320,8 @@ impl Delivery {
     fn judge(&mut self, rings: &Rings, now: Instant) {
         let passage = self.estimator.take_passage();
         let estimate = self.estimate();
+        let lowest = rings.bitrate(self.quality(self.ladder.lowest()));
+        self.ladder.lowest_is_encoded_at(lowest.map(f64::from));
         let Some(turn) = self.ladder.update(&estimate, passage, now) else { return };
         tracing::debug!(rung = self.ladder.current(), ?turn, ?estimate, "quality changes");
         match turn {

@@ -122,7 +122,7 @@ impl Rig {
                 },
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
-            rungs: vec![3e6, 1e6, 3e5],
+            qualities: Qualities::new(vec![3e6, 1e6, 3e5], true),
             rung: None,
         };
         let now = Instant::now();

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     delivery::{Burst, Watched},
-    media::{Encoding, Frame},
+    media::{Encoding, Frame, Running},
     session::{Addresses, Session, SessionEnd, SessionEvent},
     transport::{Datagram, Identity, Local, Path, Ufrag},
 };
@@ -41,6 +41,8 @@ pub(super) enum Input {
         camera: usize,
         lost: bool,
     },
+    /// These of a camera's encoders run, at these bitrates.
+    Runs(usize, Running),
     /// We can be reached elsewhere from now on.
     Relocate(Addresses),
     /// The address that was asked for.
@@ -53,8 +55,8 @@ pub(super) enum Input {
 pub(super) enum Output {
     Transmit(Datagram),
     Say(ToServer),
-    /// These of the camera's encodings are watched, and no others.
-    Watch(usize, BTreeSet<Encoding>),
+    /// These of the camera's encodings are watched, and no others, and nobody can take more of them than this.
+    Watch(usize, Running),
     /// Somebody cannot go on without a keyframe.
     Keyframe(usize, Encoding),
     /// Which address has this name?
@@ -107,14 +109,18 @@ pub(super) struct Audience {
 }
 
 impl Audience {
+    /// Of each camera: what it is, whether its encoders' bitrates can be changed, and its encodings.
     pub(super) fn new<'a>(
         identity: Identity,
-        cameras: impl IntoIterator<Item = (&'a CameraInfo, Vec<Encoding>)>,
+        cameras: impl IntoIterator<Item = (&'a CameraInfo, bool, Vec<Encoding>)>,
         max_viewers: usize,
     ) -> Self {
         Self {
             identity,
-            cameras: cameras.into_iter().map(|(info, encodings)| Camera::new(info, &encodings)).collect(),
+            cameras: cameras
+                .into_iter()
+                .map(|(info, adjusts, encodings)| Camera::new(info, adjusts, &encodings))
+                .collect(),
             max_viewers,
             addresses: Addresses::default(),
             seats: SlotMap::with_key(),
@@ -134,6 +140,7 @@ impl Audience {
             Input::Datagram(datagram) => self.handle_datagram(datagram, now),
             Input::Frame(camera, encoding, frame) => self.handle_frame(camera, encoding, frame, now),
             Input::Camera { camera, lost } => self.camera_changed(camera, lost, now),
+            Input::Runs(camera, running) => self.cameras[camera].rings.set_bitrates(&running),
             Input::Relocate(addresses) => self.relocate(addresses, now),
             Input::Name(name, address) => self.handle_name(&name, address, now),
             Input::ShutDown => {
@@ -358,11 +365,9 @@ impl Audience {
         let camera = &mut self.cameras[seat.camera];
         let watches = seat.session.watches();
         if watches != seat.watched {
-            let began = watches.iter().filter(|encoding| camera.watch(*encoding, key)).count();
-            let left = seat.watched.iter().filter(|encoding| !watches.contains(*encoding));
-            let ended = left.filter(|encoding| camera.unwatch(*encoding, key)).count();
-            if began + ended > 0 {
-                self.outputs.push_back(Output::Watch(seat.camera, camera.watched()));
+            camera.watch(key, &seat.watched, &watches);
+            if let Some(running) = camera.news() {
+                self.outputs.push_back(Output::Watch(seat.camera, running));
             }
             seat.watched = watches;
         }
@@ -393,9 +398,9 @@ impl Audience {
         }
         self.routes.remove(key);
         forget(&mut self.names, key);
-        let camera_state = &mut self.cameras[camera];
-        if watched.iter().filter(|encoding| camera_state.unwatch(*encoding, key)).count() > 0 {
-            self.outputs.push_back(Output::Watch(camera, camera_state.watched()));
+        self.cameras[camera].watch(key, &watched, &Watched::default());
+        if let Some(running) = self.cameras[camera].news() {
+            self.outputs.push_back(Output::Watch(camera, running));
         }
         let (viewer, sent) = (session.viewer(), session.counters());
         tracing::info!(

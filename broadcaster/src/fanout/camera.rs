@@ -1,34 +1,37 @@
 //! One camera, as its viewers share it: its rings, and which of its encodings somebody watches.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use protocol::{CameraId, CameraInfo};
 
-use super::audience::Key;
-use crate::media::{Encoding, Frame, Rings};
+use super::{audience::Key, bitrate::most};
+use crate::{
+    delivery::{Qualities, Watched},
+    media::{Encoding, Frame, Rings, Running},
+};
 
 pub(super) struct Camera {
     pub(super) id: CameraId,
-    /// Bits per second of its qualities, best first.
-    pub(super) rungs: Vec<f64>,
+    pub(super) qualities: Qualities,
     pub(super) rings: Rings,
     /// There are no pictures for now.
     pub(super) lost: bool,
-    viewers: BTreeMap<Encoding, BTreeSet<Key>>,
+    /// Who watches what, and how much of it each can take.
+    viewers: BTreeMap<Encoding, BTreeMap<Key, Option<u32>>>,
+    /// What was last said to be watched.
+    said: Running,
 }
 
 impl Camera {
-    pub(super) fn new(info: &CameraInfo, encodings: &[Encoding]) -> Self {
+    pub(super) fn new(info: &CameraInfo, adjusts: bool, encodings: &[Encoding]) -> Self {
+        let rungs = info.video.rungs.iter().map(|rung| f64::from(rung.bitrate)).collect();
         Self {
             id: info.id.clone(),
-            rungs: info.video.rungs.iter().map(|rung| f64::from(rung.bitrate)).collect(),
+            qualities: Qualities::new(rungs, adjusts),
             rings: Rings::new(encodings.iter().copied()),
             lost: false,
-            viewers: encodings.iter().map(|encoding| (*encoding, BTreeSet::new())).collect(),
+            viewers: encodings.iter().map(|encoding| (*encoding, BTreeMap::new())).collect(),
+            said: Running::new(),
         }
     }
 
@@ -37,22 +40,31 @@ impl Camera {
         if let Some(ring) = self.rings.get_mut(encoding) {
             ring.push(frame, now);
         }
-        self.viewers.get(&encoding).into_iter().flatten().copied()
+        self.viewers.get(&encoding).into_iter().flat_map(BTreeMap::keys).copied()
     }
 
-    /// Somebody begins to watch an encoding. True: nobody did before.
-    pub(super) fn watch(&mut self, encoding: Encoding, viewer: Key) -> bool {
-        self.viewers.get_mut(&encoding).is_some_and(|viewers| viewers.insert(viewer) && viewers.len() == 1)
+    /// A viewer watches other encodings than before, or can take more or less of one.
+    pub(super) fn watch(&mut self, viewer: Key, before: &Watched, now: &Watched) {
+        for encoding in before.iter().filter(|encoding| !now.contains(*encoding)) {
+            if let Some(viewers) = self.viewers.get_mut(&encoding) {
+                viewers.remove(&viewer);
+            }
+        }
+        for encoding in now.iter() {
+            if let Some(viewers) = self.viewers.get_mut(&encoding) {
+                viewers.insert(viewer, now.limit(encoding));
+            }
+        }
     }
 
-    /// Somebody watches an encoding no more. True: nobody does.
-    pub(super) fn unwatch(&mut self, encoding: Encoding, viewer: Key) -> bool {
-        self.viewers.get_mut(&encoding).is_some_and(|viewers| viewers.remove(&viewer) && viewers.is_empty())
-    }
-
-    /// The encodings that somebody watches.
-    pub(super) fn watched(&self) -> BTreeSet<Encoding> {
+    /// The encodings that somebody watches, and how much of each, if that is news.
+    pub(super) fn news(&mut self) -> Option<Running> {
         let watched = self.viewers.iter().filter(|(_, viewers)| !viewers.is_empty());
-        watched.map(|(encoding, _)| *encoding).collect()
+        let watched = watched.map(|(encoding, viewers)| (*encoding, most(viewers.values().copied())));
+        let watched: Running = watched.collect();
+        (watched != self.said).then(|| {
+            self.said.clone_from(&watched);
+            watched
+        })
     }
 }

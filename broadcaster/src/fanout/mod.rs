@@ -6,6 +6,7 @@
 
 mod allowance;
 mod audience;
+mod bitrate;
 mod camera;
 mod keyframes;
 mod outside;
@@ -93,7 +94,7 @@ impl Fanout {
         let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect::<Vec<_>>();
         let share = limits.max_viewers.div_ceil(limits.threads);
         let audience = || {
-            let cameras = feeds.iter().map(|feed| (&feed.info, encodings(feed)));
+            let cameras = feeds.iter().map(|feed| (&feed.info, feed.adjusts, encodings(feed)));
             Audience::new(identity.clone(), cameras, share)
         };
         let (sender, outputs) = mpsc::channel(shard::OUTPUTS);
@@ -328,8 +329,9 @@ impl Fanout {
             Some(Task::Say(message)) => self.say(message),
             Some(Task::Resolve(name)) => self.outside.resolve(&name),
             Some(Task::Permit(address)) => self.outside.permit(address, now()),
-            Some(Task::Run(feed, encodings)) => {
-                self.feeds[feed].running.send_replace(encodings.into_iter().map(|encoding| (encoding, None)).collect());
+            Some(Task::Run(feed, running)) => {
+                self.everybody(|| Input::Runs(feed, running.clone()));
+                self.feeds[feed].running.send_replace(running);
             }
             None => {}
         }

@@ -46,6 +46,7 @@ impl Line {
             Input::Message(_)
             | Input::Frame(..)
             | Input::Camera { .. }
+            | Input::Runs(..)
             | Input::Relocate(_)
             | Input::Name(..)
             | Input::ShutDown => {

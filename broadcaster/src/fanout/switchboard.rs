@@ -4,7 +4,7 @@
 //! where it was placed, so that its messages and datagrams find its session.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -13,11 +13,12 @@ use protocol::{PeerId, SessionId, ToRobot, ToServer};
 
 use super::{
     audience::Output,
+    bitrate::{Bitrate, most},
     keyframes::KeyframeGate,
     routes::{Kind, kind},
 };
 use crate::{
-    media::Encoding,
+    media::{Encoding, Running},
     transport::{Datagram, Ufrag},
 };
 
@@ -36,7 +37,7 @@ pub(super) enum Task {
     Resolve(String),
     Permit(SocketAddr),
     /// These of the camera's encoders are to run, and no others.
-    Run(usize, BTreeSet<Encoding>),
+    Run(usize, Running),
 }
 
 /// Who is to get a message or a datagram.
@@ -68,7 +69,9 @@ struct Place {
 
 #[derive(Default)]
 struct Demand {
-    shards: BTreeSet<Shard>,
+    /// Those that want it, and how much of it each.
+    shards: BTreeMap<Shard, Option<u32>>,
+    bitrate: Bitrate,
     keyframes: KeyframeGate,
     /// When nobody wanted it any more.
     left: Option<Instant>,
@@ -180,8 +183,8 @@ impl Switchboard {
                 }
             }
             Output::Released(session, viewer) => self.release(shard, &session, &viewer),
-            Output::Watch(camera, encodings) => {
-                self.watch(shard, camera, &encodings, now);
+            Output::Watch(camera, watched) => {
+                self.watch(shard, camera, &watched, now);
                 return Some(Task::Run(camera, self.running(camera)));
             }
             Output::Keyframe(camera, encoding) => {
@@ -215,14 +218,13 @@ impl Switchboard {
         }
     }
 
-    fn watch(&mut self, shard: Shard, camera: usize, encodings: &BTreeSet<Encoding>, now: Instant) {
+    fn watch(&mut self, shard: Shard, camera: usize, watched: &Running, now: Instant) {
         for (encoding, demand) in self.cameras.get_mut(camera).into_iter().flatten() {
             let before = demand.shards.is_empty();
-            if encodings.contains(encoding) {
-                demand.shards.insert(shard);
-            } else {
-                demand.shards.remove(&shard);
-            }
+            match watched.get(encoding) {
+                Some(limit) => demand.shards.insert(shard, *limit),
+                None => demand.shards.remove(&shard),
+            };
             match (before, demand.shards.is_empty()) {
                 // An encoder begins with a keyframe of itself.
                 (true, false) if demand.left.is_none_or(|left| now >= left + UNNOTICED) => demand.keyframes.seen(now),
@@ -244,9 +246,12 @@ impl Switchboard {
     }
 
     /// The encodings of a camera that anybody watches.
-    fn running(&self, camera: usize) -> BTreeSet<Encoding> {
-        let demands = self.cameras.get(camera).into_iter().flatten();
-        demands.filter(|(_, demand)| !demand.shards.is_empty()).map(|(encoding, _)| *encoding).collect()
+    fn running(&mut self, camera: usize) -> Running {
+        let demands = self.cameras.get_mut(camera).into_iter().flatten();
+        let watched = demands.filter(|(_, demand)| !demand.shards.is_empty());
+        watched
+            .map(|(encoding, demand)| (*encoding, demand.bitrate.follow(most(demand.shards.values().copied()))))
+            .collect()
     }
 
     /// Keyframes that encoders are to make now.
@@ -363,7 +368,7 @@ mod tests {
     #[test]
     fn an_encoder_runs_while_any_shard_wants_it_and_all_share_its_keyframes() {
         let (mut board, t0) = (board(), start());
-        let video = || BTreeSet::from([VIDEO]);
+        let video = || Running::from([(VIDEO, None)]);
         let run =
             |board: &mut Switchboard, shard, encodings, at| match board.note(shard, Output::Watch(0, encodings), at) {
                 Some(Task::Run(0, encodings)) => encodings,
@@ -371,7 +376,7 @@ mod tests {
             };
         assert_eq!(run(&mut board, Shard(0), video(), t0), video());
         assert_eq!(run(&mut board, Shard(1), video(), t0), video());
-        assert_eq!(run(&mut board, Shard(0), BTreeSet::new(), t0), video());
+        assert_eq!(run(&mut board, Shard(0), Running::new(), t0), video());
         for shard in [Shard(0), Shard(1)] {
             board.note(shard, Output::Keyframe(0, VIDEO), t0);
         }
@@ -380,6 +385,21 @@ mod tests {
         assert_eq!(board.poll_timeout(t0), Some(later));
         assert_eq!(board.take_keyframes(later), [(0, VIDEO)]);
         assert!(board.take_keyframes(later + Duration::from_secs(1)).is_empty(), "one for both");
-        assert_eq!(run(&mut board, Shard(1), BTreeSet::new(), later), BTreeSet::new());
+        assert_eq!(run(&mut board, Shard(1), Running::new(), later), Running::new());
+    }
+
+    #[test]
+    fn all_shards_together_say_how_much_of_an_encoding_is_wanted() {
+        let (mut board, now) = (board(), start());
+        let mut bitrate = |shard, watched: Running| match board.note(Shard(shard), Output::Watch(0, watched), now) {
+            Some(Task::Run(0, running)) => running.get(&VIDEO).copied(),
+            other => panic!("{other:?}"),
+        };
+        let wants = |limit| Running::from([(VIDEO, limit)]);
+        assert_eq!(bitrate(0, wants(Some(150_000))), Some(Some(150_000)));
+        assert_eq!(bitrate(1, wants(Some(250_000))), Some(Some(250_000)));
+        assert_eq!(bitrate(0, wants(None)), Some(None), "somebody can take all of it");
+        assert_eq!(bitrate(0, Running::new()), Some(Some(250_000)), "and has left");
+        assert_eq!(bitrate(1, Running::new()), None);
     }
 }

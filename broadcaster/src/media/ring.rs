@@ -52,6 +52,8 @@ pub(crate) struct Ring {
     next_packet: PacketNumber,
     keyframe: Option<FrameNumber>,
     bytes: usize,
+    /// Bits per second at which it is encoded now; none is what the config says.
+    pub(super) bitrate: Option<u32>,
 }
 
 #[derive(Debug)]

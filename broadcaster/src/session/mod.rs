@@ -19,7 +19,7 @@ use std::{
 use protocol::{Candidate, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
-    delivery::{Burst, Counters, Delivery, Format, Terms, Watched},
+    delivery::{Burst, Counters, Delivery, Format, Qualities, Terms, Watched},
     media::{Encoding, Rings, VideoCodec},
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
@@ -67,7 +67,7 @@ pub(crate) struct Invitation<'a> {
     /// Whether another offer can follow the first: pages of the family take it for a new session's.
     pub(crate) renegotiates: bool,
     /// Bits per second of the camera's qualities, best first.
-    pub(crate) rungs: Vec<f64>,
+    pub(crate) qualities: Qualities,
     pub(crate) addresses: &'a Addresses,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Session {
     viewer: PeerId,
     wishes: Wishes,
     renegotiates: bool,
-    rungs: Vec<f64>,
+    qualities: Qualities,
     identity: Identity,
     phase: Phase,
     transport: Transport,
@@ -108,7 +108,7 @@ impl Session {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, SessionError> {
-        let Invitation { id, viewer, wishes, renegotiates, rungs, addresses } = invitation;
+        let Invitation { id, viewer, wishes, renegotiates, qualities, addresses } = invitation;
         let (transport, credentials) = Transport::new(identity, &addresses.local, now)?;
         let accepts = |codec| wishes.codecs.is_empty() || wishes.codecs.contains(&named(codec));
         let offer = Offer::new(rings, accepts);
@@ -117,7 +117,7 @@ impl Session {
             viewer,
             wishes,
             renegotiates,
-            rungs,
+            qualities,
             identity: identity.clone(),
             phase: Phase::AwaitingAnswer { until: now + ANSWER_WITHIN },
             transport,
@@ -185,7 +185,7 @@ impl Session {
     fn expects(&self) -> Encoding {
         let codec = self.format.as_ref().map_or(self.offer.preferred(), |format| format.codec);
         let wanted = self.wishes.want.and_then(|want| want.rung).unwrap_or(0);
-        let last = u8::try_from(self.rungs.len().saturating_sub(1)).expect("a handful of rungs");
+        let last = u8::try_from(self.qualities.lowest()).expect("a handful of rungs");
         Encoding::Video { rung: wanted.min(last), codec }
     }
 
@@ -373,7 +373,7 @@ impl Session {
         let terms = Terms {
             format,
             streams: self.offer.streams.clone(),
-            rungs: self.rungs.clone(),
+            qualities: self.qualities.clone(),
             rung: self.wishes.want.and_then(|want| want.rung),
         };
         self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);

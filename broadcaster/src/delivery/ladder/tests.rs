@@ -33,7 +33,7 @@ fn train(rate: f64) -> Option<Passage> {
 impl Viewer {
     fn new(probing: bool) -> Self {
         let now = start();
-        Self { ladder: Ladder::new(RUNGS.to_vec(), None, probing, now), now }
+        Self { ladder: Ladder::new(Qualities::new(RUNGS.to_vec(), true), None, probing, now), now }
     }
 
     /// One that has just gone down to that rung.
@@ -200,8 +200,95 @@ fn who_cannot_be_probed_climbs_by_trying_and_seldom() {
 #[test]
 fn a_camera_with_one_quality_pauses_all_the_same() {
     let now = start();
-    let mut ladder = Ladder::new(vec![3e6], None, true, now);
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), None, true, now);
     assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
     assert_eq!(ladder.update(&clear(1e6), None, now), Some(Turn::Resume { drained: true }));
     assert_eq!((ladder.current(), ladder.probe(now)), (0, None));
+}
+
+const LOWEST: f64 = RUNGS[2];
+
+/// A viewer whose path carries so much, and who is alone: what it says that it can take is what it gets.
+fn alone(carried: f64) -> Viewer {
+    let mut viewer = Viewer::new(true);
+    assert_eq!(viewer.report(full(carried)), Some(Turn::Pause));
+    assert_eq!(viewer.report(clear(carried)), Some(Turn::Resume { drained: true }));
+    assert_eq!(viewer.ladder.current(), 2);
+    viewer.follow();
+    viewer
+}
+
+impl Viewer {
+    fn follow(&mut self) {
+        let limit = self.ladder.limit();
+        self.ladder.lowest_is_encoded_at(limit);
+    }
+
+    /// A train comes through at that rate, and then whatever is sent.
+    fn climb(&mut self, rate: f64) -> bool {
+        self.until_train();
+        assert_eq!(self.heard(clear(self.ladder.bitrate()), train(rate)), None);
+        if self.ladder.probe(self.now).is_none() {
+            return false;
+        }
+        let turn = self.until_turn(clear(self.ladder.bitrate()), RAMP_LASTS + 2 * PLATEAU_LASTS);
+        assert_eq!(turn.map(|(turn, _)| turn), Some(Turn::Up));
+        self.follow();
+        true
+    }
+}
+
+#[test]
+fn a_path_that_does_not_carry_the_lowest_quality_says_how_much_of_it_it_does() {
+    for (carried, limit) in [(200e3, 160e3), (300e3, 240e3), (100e3, 0.4 * LOWEST)] {
+        let viewer = alone(carried);
+        assert_eq!((viewer.ladder.limit(), viewer.ladder.bitrate()), (Some(limit), limit));
+    }
+    assert_eq!(alone(1.1 * LOWEST).ladder.limit(), None, "all of it may fit");
+}
+
+#[test]
+fn more_of_the_lowest_quality_is_found_out_step_by_step_and_all_of_it_at_once() {
+    let mut viewer = alone(200e3);
+    assert!(!viewer.climb(200e3), "what it carries is not much more than what it gets");
+    assert!(viewer.climb(300e3));
+    assert_eq!(viewer.ladder.limit().map(f64::round), Some((300e3 / TRAIN_MARGIN).round()));
+    assert!(viewer.climb(9e6));
+    assert_eq!((viewer.ladder.limit(), viewer.ladder.bitrate()), (None, LOWEST));
+    assert!(viewer.climb(9e6));
+    assert_eq!(viewer.ladder.current(), 1, "and then the next quality");
+}
+
+#[test]
+fn what_is_still_too_much_becomes_less_down_to_the_floor() {
+    let mut viewer = alone(200e3);
+    assert_eq!(viewer.report(full(190e3)), Some(Turn::Pause));
+    assert_eq!(viewer.ladder.limit(), Some(LESS * 160e3));
+    viewer.report(clear(150e3));
+    viewer.follow();
+    assert_eq!(viewer.report(full(50e3)), Some(Turn::Pause));
+    assert_eq!(viewer.ladder.limit(), Some(0.4 * LOWEST));
+}
+
+#[test]
+fn who_takes_what_others_need_can_take_that_much() {
+    let mut viewer = alone(200e3);
+    viewer.ladder.lowest_is_encoded_at(Some(300e3));
+    assert_eq!(viewer.until_turn(clear(300e3), millis(1900)), None);
+    assert_eq!(viewer.ladder.limit(), Some(160e3), "not yet");
+    assert_eq!(viewer.until_turn(clear(300e3), millis(200)), None);
+    assert_eq!(viewer.ladder.limit(), Some(300e3));
+    viewer.ladder.lowest_is_encoded_at(None);
+    viewer.report(clear(LOWEST));
+    assert_eq!(viewer.ladder.limit(), None);
+}
+
+#[test]
+fn of_what_cannot_be_encoded_at_less_nobody_asks_less() {
+    let now = start();
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), None, true, now);
+    assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
+    assert_eq!(ladder.limit(), None);
+    let tiny = Qualities::new(vec![3e6, 120e3], true);
+    assert_eq!(tiny.floor, 100e3, "less than that shows nothing");
 }

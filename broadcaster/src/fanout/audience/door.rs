@@ -68,7 +68,7 @@ impl Audience {
             viewer: viewer.clone(),
             wishes,
             renegotiates,
-            rungs: camera.rungs.clone(),
+            qualities: camera.qualities.clone(),
             addresses: &self.addresses,
         };
         match Session::offer(invitation, &self.identity, &camera.rings, now) {

@@ -17,7 +17,7 @@ fn audience(max_viewers: usize) -> Audience {
         video: protocol::Video::default(),
     });
     let encodings = vec![Encoding::Video { rung: 0, codec: VideoCodec::H264 }];
-    let cameras = cameras.iter().map(|info| (info, encodings.clone()));
+    let cameras = cameras.iter().map(|info| (info, true, encodings.clone()));
     let identity = Identity::generate().expect("an identity");
     let mut audience = Audience::new(identity, cameras, max_viewers);
     let local = vec![Local::Host("127.0.0.1:8190".parse().expect("an address"))];

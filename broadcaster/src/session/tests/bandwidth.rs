@@ -96,6 +96,40 @@ fn one_megabit_is_not_enough_for_a_picture_of_as_much() {
     }
 }
 
+/// Alone on a path that carries less than the lowest quality, a viewer gets that much of it, without a queue and without
+/// pauses, and all of it when the path is better.
+#[test]
+fn a_viewer_alone_gets_what_its_path_carries_of_the_lowest_quality_and_all_of_it_later() {
+    for (seed, (room, delay, loss)) in (90..).zip(PATHS) {
+        let thin = path(0.6 * RUNGS[2], room, delay, loss);
+        let open = Conditions { rate: Some(OPEN), ..thin };
+        let mut journey = Journey::begin(&RUNGS, open, seed);
+        journey.leave_alone();
+        journey.pass(seconds(3));
+        journey.change(thin);
+        journey.pass(seconds(40));
+        let fits = journey.lowest();
+        assert!((0.4 * RUNGS[2] - 1.0..=0.6 * RUNGS[2]).contains(&fits), "{thin:?}: {fits}");
+        let settled = &journey.notes[journey.notes.len() - 20 * 30..];
+        let queue = settled.iter().map(|note| note.queue).max().unwrap_or_default();
+        let old = settled.iter().filter(|note| note.age > millis(delay) + millis(400)).count();
+        assert!(queue <= MAX_QUEUE, "{thin:?}: {queue:?}");
+        // A keyframe takes longer than a router's room of 50 ms: of some only a part comes through.
+        let most = settled.len() / if room < 100 { 4 } else { 12 };
+        assert!(old <= most, "{thin:?}: {old} of {}", settled.len());
+
+        journey.change(open);
+        let mut took = Duration::ZERO;
+        while journey.lowest() < RUNGS[2] {
+            assert!(took <= CLIMBS_WITHIN, "{thin:?}: {}", journey.lowest());
+            journey.pass(millis(100));
+            took += millis(100);
+        }
+        journey.pass(CLIMBS_WITHIN);
+        assert_eq!(journey.notes.last().and_then(|note| note.rung), Some(0), "{thin:?}");
+    }
+}
+
 #[test]
 fn two_megabits_are_enough_for_the_second_best() {
     for (seed, (room, delay, loss)) in (20..).zip(PATHS) {

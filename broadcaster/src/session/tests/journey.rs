@@ -7,6 +7,7 @@ use super::{
     stage::{Abilities, Stage, Viewer, video},
     *,
 };
+use crate::media::Running;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 const FPS: u64 = 30;
@@ -33,9 +34,12 @@ pub(super) struct Journey {
     /// What came, as of now.
     pub(super) notes: Vec<Note>,
     longest_queue: Duration,
+    /// Nobody else watches.
+    alone: bool,
 }
 
 struct Encoder {
+    nominal: f64,
     bitrate: f64,
     last_keyframe: Option<Instant>,
     asked: Option<Instant>,
@@ -68,7 +72,8 @@ impl Journey {
         // The last word of the handshake.
         stage.deliver(&mut viewer);
         let up = Conditions { rate: None, jitter: Duration::ZERO, loss: 0.0, ..conditions };
-        let encoder = |bitrate: &f64| Encoder { bitrate: *bitrate, last_keyframe: None, asked: None };
+        let encoder =
+            |bitrate: &f64| Encoder { nominal: *bitrate, bitrate: *bitrate, last_keyframe: None, asked: None };
         let now = stage.now;
         Self {
             viewer,
@@ -84,7 +89,27 @@ impl Journey {
             asked: now,
             notes: Vec::new(),
             longest_queue: Duration::ZERO,
+            alone: false,
             stage,
+        }
+    }
+
+    /// From now on nobody else watches: the lowest quality is encoded at what this viewer can take.
+    pub(super) fn leave_alone(&mut self) {
+        self.alone = true;
+    }
+
+    /// Bits per second of the lowest quality.
+    pub(super) fn lowest(&self) -> f64 {
+        self.encoders.last().map_or(0.0, |encoder| encoder.bitrate)
+    }
+
+    fn follow(&mut self) {
+        let lowest = video((self.encoders.len() - 1) as u8);
+        let limit = self.stage.session.watches().limit(lowest);
+        self.stage.rings.set_bitrates(&Running::from([(lowest, limit)]));
+        if let Some(encoder) = self.encoders.last_mut() {
+            encoder.bitrate = limit.map_or(encoder.nominal, f64::from);
         }
     }
 
@@ -153,6 +178,9 @@ impl Journey {
     fn tick(&mut self) {
         let now = self.stage.now;
         self.note();
+        if self.alone {
+            self.follow();
+        }
         if let Some(Encoding::Video { rung, .. }) = self.stage.session.take_wanted() {
             self.encoders[usize::from(rung)].asked.get_or_insert(now);
         }

@@ -90,7 +90,7 @@ impl Stage {
             viewer: "v1".parse().expect("id"),
             wishes: Wishes::default(),
             renegotiates: true,
-            rungs: bitrates.to_vec(),
+            qualities: Qualities::new(bitrates.to_vec(), true),
             addresses: &addresses,
         };
         let session = Session::offer(invitation, &identity, &rings, now).expect("an offer");
