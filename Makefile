@@ -55,6 +55,13 @@ bench: build-packages ## Measure what a viewer costs, beside what it must cost
 	@echo "==> measuring viewers (5 minutes; what else this machine does shows)"
 	@target/release/bench
 
+.PHONY: bench-capture
+bench-capture: build-packages ## Measure what a camera costs, beside its encoders
+	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked --package bench
+	@echo "==> measuring (2 minutes; what else this machine does shows)"
+	@target/release/bench capture
+
 .PHONY: lint
 lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
 	cargo fmt --all --check

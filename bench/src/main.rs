@@ -1,8 +1,9 @@
-//! Measures what a viewer costs the robot, beside what it must cost.
+//! Measures what a viewer costs the robot, beside what it must cost; and what its camera does.
 //!
 //! This process is the robot; it starts itself again for the viewers, on another core. Prints tables and writes a report.
 //! Nothing passes or fails here: how fast a machine is says nothing of what runs on it, only the ratios do.
 
+mod capture;
 mod crowd;
 mod encoder;
 mod floor;
@@ -69,12 +70,22 @@ enum Role {
         #[arg(long)]
         core: usize,
     },
+    /// Measure what a camera costs, beside its encoders alone.
+    Capture {
+        /// How often they take turns; the medians count.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Where cargo builds: the report goes there.
+        #[arg(long, default_value = "target")]
+        target: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.role {
         Some(Role::Receive { core }) => receiver::run(core),
+        Some(Role::Capture { rounds, target }) => capture::run(rounds, &target),
         None => measure(&cli),
     }
 }

@@ -4,6 +4,8 @@
 //! anybody, and nobody's slowness reaches them: when the receiver is behind, whole pictures are left out up to the next
 //! keyframe, and counted.
 
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
 mod branch;
 mod element;
 mod encoder;

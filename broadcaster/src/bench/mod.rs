@@ -1,6 +1,10 @@
 //! The inside, for `make bench` to measure: the real fan-out without a server, and what cuts and keeps packets. Only with the
 //! feature `bench`; no program has it.
 
+mod capture;
+
+pub use capture::{Captured, Encoders, make_film};
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -15,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    capture::{self, Feed},
+    capture::{self as camera, Feed},
     config::Camera,
     fanout::{Fanout, Limits, Port, Surroundings},
     media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, Running, VideoCodec},
@@ -74,7 +78,8 @@ impl Robot {
         let (keyframes, wanted) = mpsc::channel(1);
         let mut info = camera.info(&[]);
         info.video.rungs.truncate(1);
-        let feed = Feed { info, adjusts: true, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
+        let feed =
+            Feed { info, adjusts: true, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
         let lens = Lens { units, began: now(), _running: to_run, _keyframes: wanted };
         let (robot, said) = Self::start(feed, max_viewers)?;
         Ok((robot, lens, said))
@@ -82,7 +87,7 @@ impl Robot {
 
     /// The camera itself, captured and encoded.
     pub fn live(camera: Camera, max_viewers: usize) -> anyhow::Result<(Self, mpsc::Receiver<ToServer>)> {
-        let (feed, capture) = capture::open(camera, &[]);
+        let (feed, capture) = camera::open(camera, &[]);
         let (mut robot, said) = Self::start(feed, max_viewers)?;
         let cancel = robot.cancel.clone();
         let run = move || {
