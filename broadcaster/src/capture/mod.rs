@@ -167,9 +167,6 @@ pub(crate) struct Feed {
     pub(crate) lost: mpsc::Receiver<bool>,
 }
 
-/// The encodings that are to run.
-type Running = BTreeSet<Encoding>;
-
 /// The same camera's other half, from the lens to the [`Feed`].
 pub(crate) struct Capture {
     camera: Camera,

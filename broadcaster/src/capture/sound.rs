@@ -104,7 +104,7 @@ impl SoundCapture {
             tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
                 Ok(()) = self.running.changed() => {
-                    pipeline.branch.set_running(self.running.borrow_and_update().contains(&Encoding::Audio));
+                    pipeline.branch.set_running(self.running.borrow_and_update().contains_key(&Encoding::Audio));
                 }
                 _ = watch.tick() => {
                     let pieces = pipeline.pieces.load(Ordering::Relaxed);
