@@ -16,6 +16,7 @@ mod reach;
 mod session;
 pub mod signalling;
 mod srtp;
+mod tls;
 mod transport;
 
 pub use capture::{CaptureError, Choice, NoEncoder, check as check_camera};

@@ -29,9 +29,28 @@ impl ServerUrl {
         self.0.scheme() == Some(&Scheme::HTTPS)
     }
 
+    /// Its name or address, as one connects to it and as its certificate should have it.
+    pub fn host(&self) -> &str {
+        self.0.host().unwrap_or_default().trim_matches(['[', ']'])
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 })
+    }
+
+    /// Where something lies on the server, as requests over HTTP name it.
+    pub fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.0.path().trim_end_matches('/'))
+    }
+
+    /// As requests over HTTP name it.
+    pub fn authority(&self) -> &str {
+        self.0.authority().map(|authority| authority.as_str()).unwrap_or_default()
+    }
+
     /// Whether the server is on this very machine, so that viewers may be, too.
     pub fn is_loopback(&self) -> bool {
-        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
+        let host = self.host();
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
@@ -82,6 +101,17 @@ mod tests {
         for bad in ["ftp://a", "video.example.org", "http://", "", "ws://a"] {
             assert!(bad.parse::<ServerUrl>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn web_addresses_have_parts() {
+        let parts = |text: &str| {
+            let url = text.parse::<ServerUrl>().expect("valid");
+            (url.host().to_owned(), url.port(), url.authority().to_owned(), url.path("/healthz"))
+        };
+        let owned = |host: &str, port, authority: &str, path: &str| (host.into(), port, authority.into(), path.into());
+        assert_eq!(parts("http://[::1]:8080"), owned("::1", 8080, "[::1]:8080", "/healthz"));
+        assert_eq!(parts("https://a.example/pano/"), owned("a.example", 443, "a.example", "/pano/healthz"));
     }
 
     #[test]

@@ -1,25 +1,21 @@
 //! One stream to one relay, over TCP or TLS: connected, and connected again.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use rtc_shared::turn_framing::TurnStreamDecoder;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
-};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::ReachInput;
 use crate::{
     reach::server::{ServerId, Transport},
     signalling::backoff::Backoff,
+    tls::{self, TlsError},
 };
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -53,10 +49,8 @@ enum LineError {
     Slow,
     #[error("the connection failed")]
     Line(#[from] io::Error),
-    #[error("the server's name cannot be checked against a certificate")]
-    Name(#[from] rustls::pki_types::InvalidDnsNameError),
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
+    #[error("there is no encrypted connection")]
+    Tls(#[from] TlsError),
     #[error("the server closed the connection")]
     Closed,
     #[error("the server takes nothing")]
@@ -122,32 +116,13 @@ impl Line {
         socket.set_tcp_user_timeout(Some(STALLED_AFTER))?;
         match self.id.transport {
             Transport::Udp | Transport::Tcp => Ok(Box::new(stream)),
-            Transport::Tls => {
-                let load = || rustls_native_certs::load_native_certs().certs;
-                let trusted = tokio::task::spawn_blocking(load).await.map_err(io::Error::from)?;
-                Ok(Box::new(secure(stream, &self.host, trusted).await?))
-            }
+            Transport::Tls => Ok(Box::new(tls::connect(stream, &self.host).await?)),
         }
     }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-async fn secure(
-    stream: TcpStream,
-    host: &str,
-    trusted: Vec<CertificateDer<'static>>,
-) -> Result<TlsStream<TcpStream>, LineError> {
-    let mut roots = RootCertStore::empty();
-    // Certificates that cannot be understood vouch for nobody.
-    roots.add_parsable_certificates(trusted);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned())?;
-    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
-}
 
 async fn receive(
     reader: &mut (impl AsyncRead + Unpin),
@@ -191,48 +166,4 @@ async fn send(
 
 async fn tell(inputs: &mpsc::Sender<ReachInput>, input: ReachInput) -> Result<(), LineError> {
     inputs.send(input).await.map_err(|_| LineError::Orphaned)
-}
-
-#[cfg(test)]
-mod tests {
-    use rustls::ServerConfig;
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_a_server_with_a_trusted_certificate_in_its_name_is_spoken_to() {
-        let rcgen::CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(["relay.example".to_owned()]).expect("a certificate");
-        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key.into()))
-            .expect("a configuration");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let address = listener.local_addr().expect("bound");
-        let server = tokio::spawn(async move {
-            let acceptor = TlsAcceptor::from(Arc::new(config));
-            loop {
-                let (stream, _) = listener.accept().await.expect("a client");
-                if let Ok(mut stream) = acceptor.accept(stream).await {
-                    stream.write_all(b"hello").await.expect("sent");
-                    stream.shutdown().await.expect("closed");
-                }
-            }
-        });
-        let open = async |host: &str, trusted: Vec<CertificateDer<'static>>| {
-            secure(TcpStream::connect(address).await.expect("connected"), host, trusted).await
-        };
-        let trusted = vec![cert.der().clone()];
-        assert!(open("relay.example", Vec::new()).await.is_err(), "nobody vouches for it");
-        assert!(open("another.example", trusted.clone()).await.is_err(), "it is somebody else");
-        let mut stream = open("relay.example", trusted).await.expect("trusted");
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).await.expect("closed properly");
-        assert_eq!(heard, b"hello");
-        server.abort();
-    }
 }
