@@ -48,7 +48,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
 /// All routes. What works behind them is spawned on `tasks` and ends when `cancel` is cancelled.
 pub fn app(config: &Config, tasks: &mut JoinSet<()>, cancel: CancellationToken) -> Router {
     let (socket_io, rooms) = signalling::start(config, tasks, cancel.clone());
-    http::router(socket_io, rooms, cancel)
+    http::router(socket_io, http::About::new(config), rooms, cancel)
 }
 
 impl Server {

@@ -12,24 +12,46 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::signalling::Enquiries;
+use crate::{
+    config::{Config, IceEntry},
+    signalling::Enquiries,
+};
+
+/// What a robot may ask before it registers. Credentials are not among it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct About {
+    version: &'static str,
+    protocol: u32,
+    /// The urls of STUN and TURN servers that robots are told of.
+    ice: Vec<String>,
+}
+
+impl About {
+    pub(crate) fn new(config: &Config) -> Self {
+        let ice = config.ice.servers.iter().flat_map(IceEntry::urls).cloned().collect();
+        Self { version: env!("CARGO_PKG_VERSION"), protocol: protocol::VERSION, ice }
+    }
+}
 
 #[derive(Clone)]
 struct Shared {
+    about: About,
     rooms: Enquiries,
     ending: CancellationToken,
 }
 
 /// All routes. The file that pages of the family load lies inside Socket.IO's own path, and is found before it.
-pub(crate) fn router(socket_io: MethodRouter, rooms: Enquiries, ending: CancellationToken) -> Router {
+pub(crate) fn router(socket_io: MethodRouter, of_server: About, rooms: Enquiries, ending: CancellationToken) -> Router {
     let socket_io = socket_io.layer(map_response(allow_any_origin));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readiness))
         .route("/api/v1/robots", get(robots))
-        .with_state(Shared { rooms, ending })
+        .route("/api/v1/server", get(about))
+        .with_state(Shared { about: of_server, rooms, ending })
         .merge(page::routes())
         .route("/socket.io/", socket_io.clone())
         .route("/socket.io", socket_io)
@@ -43,6 +65,10 @@ async fn readiness(State(shared): State<Shared>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     "ready\n".into_response()
+}
+
+async fn about(State(shared): State<Shared>) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(shared.about)).into_response()
 }
 
 async fn robots(State(shared): State<Shared>) -> Response {

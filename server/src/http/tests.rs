@@ -113,6 +113,20 @@ async fn health_readiness_and_robots() {
 }
 
 #[tokio::test]
+async fn robots_may_know_the_version_and_where_stun_is_but_no_credential() {
+    let ice = r#"servers = [{ urls = ["stun:s.example"] }, { urls = ["turn:t.example"], username = "u", credential = "hunter2" }]"#;
+    let config = Config { ice: toml::from_str(ice).expect("valid"), ..Config::default() };
+    let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
+    let app = App { router: crate::app(&config, &mut tasks, cancel.clone()), cancel, _tasks: tasks };
+    let about = text(app.get("/api/v1/server").await).await;
+    let about: serde_json::Value = serde_json::from_str(&about).expect("JSON");
+    let expected = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"), "protocol": protocol::VERSION, "ice": ["stun:s.example", "turn:t.example"],
+    });
+    assert_eq!(about, expected);
+}
+
+#[tokio::test]
 async fn other_paths_and_methods_are_refused() {
     let app = app();
     for path in ["/nothing", "/watch", "/watch/a%20b", "/watch/demo/main/more", "/assets/absent.js", "/index.html"] {
