@@ -24,7 +24,7 @@ trap 'echo; echo "==> stopping"; stop; exit 0' INT TERM HUP
 # Each in a session of its own: Ctrl-C reaches this script, which then ends them in order and once.
 setsid "$binaries/server" --config config/server.toml --listen "0.0.0.0:$port" &
 server=$!
-setsid "$binaries/broadcaster" --config config/broadcaster.toml --server "$local_url" &
+setsid "$binaries/broadcaster" --no-status --config config/broadcaster.toml --server "$local_url" &
 broadcaster=$!
 
 echo "==> waiting until the robot is live"

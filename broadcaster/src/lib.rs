@@ -3,16 +3,18 @@
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
 //! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which
-//! viewers come and go. [`run`] owns all tasks.
+//! viewers come and go. [`run`] owns all tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
 
 #[cfg(feature = "bench")]
 pub mod bench;
 mod capture;
+pub mod commands;
 pub mod config;
 mod delivery;
 mod fanout;
 mod media;
 mod reach;
+pub mod report;
 mod session;
 pub mod signalling;
 mod srtp;
@@ -24,13 +26,17 @@ pub use capture::{CaptureError, Choice, NoEncoder, check as check_camera};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
 use fanout::{Fanout, Limits, Port, Surroundings};
 use media::PacketSize;
 use reach::ReachTasks;
+use report::Report;
 use signalling::Link;
 use transport::Identity;
 
@@ -49,8 +55,12 @@ pub fn check_media(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs until cancelled, or until a camera cannot go on.
-pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
+/// Runs until cancelled, or until a camera cannot go on. `reports` has a new one every second.
+pub async fn run(
+    config: Config,
+    reports: watch::Sender<Option<Report>>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
     let identity = Identity::generate().context("make a certificate")?;
     let port = Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
     tracing::info!(robot = %config.robot, server = %config.server, media_port = port.number(), "broadcaster starts");
@@ -76,7 +86,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()
         packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
     };
     let (requests, inputs, reach) = ReachTasks::new();
-    let surroundings = Surroundings { port, link: link_events, server, requests, inputs };
+    let surroundings = Surroundings { port, link: link_events, server, requests, inputs, reports };
     let fanout = Fanout::new(config.robot, feeds, identity, limits, surroundings);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let tasks_cancel = CancellationToken::new();

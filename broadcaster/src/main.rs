@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
-use broadcaster::{check_camera, check_media, config::Config, signalling::ServerUrl};
+use broadcaster::{
+    commands::{self, Answer, run::StatusLine},
+    config::Config,
+    signalling::ServerUrl,
+};
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
 
@@ -18,6 +21,9 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     options: Options,
+    /// Do not keep a line at the end of the terminal that says what goes on.
+    #[arg(long)]
+    no_status: bool,
 }
 
 #[derive(Subcommand)]
@@ -63,28 +69,26 @@ impl Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let (options, checking) = match cli.command {
-        Some(Command::Check(options)) => (options, true),
-        None => (cli.options, false),
+    let Cli { command, options, no_status } = Cli::parse();
+    let ended = match command {
+        None => match options.load() {
+            Ok(config) => return run(config, no_status).await,
+            Err(error) => Err(error),
+        },
+        Some(Command::Check(options)) => options.load().map(|config| commands::check::run(&config)),
     };
-    let config = match options.load() {
-        Ok(config) => config,
-        Err(error) => {
+    ended.map_or_else(
+        |error| {
             eprintln!("broadcaster: {error:#}");
-            return ExitCode::from(BAD_CONFIG);
-        }
-    };
-    if checking {
-        return match check(&config) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("broadcaster: {error:#}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    match run(config).await {
+            ExitCode::from(BAD_CONFIG)
+        },
+        answer,
+    )
+}
+
+async fn run(config: Config, no_status: bool) -> ExitCode {
+    let status_line = if no_status { StatusLine::Off } else { StatusLine::Auto };
+    match commands::run::run(config, status_line).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the broadcaster failed");
@@ -93,29 +97,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
-    daemon::log::init(&config.log, broadcaster::QUIET);
-    daemon::shutdown::run(|cancel| broadcaster::run(config, cancel)).await.map(|_| ())
-}
-
-fn check(config: &Config) -> anyhow::Result<()> {
-    println!("robot     {} at {}", config.robot, config.server);
-    check_media(config)?;
-    println!("media     UDP {}, at most {} viewers", config.media.listen, config.media.max_viewers);
-    for camera in &config.cameras {
-        let encoder = check_camera(camera, &config.rungs).with_context(|| format!("camera {}", camera.id))?;
-        println!("camera    {}: {}, {}", camera.id, camera.source, camera.sound);
-        match encoder {
-            Some(choice) if choice.refused().is_empty() => println!("  H.264   by {choice}"),
-            Some(choice) => println!("  H.264   by {choice}; {}", choice.refused()),
-            None => println!("  H.264   as it comes"),
-        }
-        for (place, rung) in camera.info(&config.rungs).video.rungs.iter().enumerate() {
-            let megabits = f64::from(rung.bitrate) / 1e6;
-            println!("  rung {place}  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps);
-        }
+/// Prints it; what is wrong is said apart.
+fn answer(Answer { text, complaints }: Answer) -> ExitCode {
+    print!("{text}");
+    for complaint in &complaints {
+        eprintln!("broadcaster: {complaint}");
     }
-    println!("what is encoded comes in H.264 and VP8 (libvpx), each rung only while somebody watches it");
-    println!("the port is free, and each camera's pipeline can be built on this machine with all of its encoders");
-    Ok(())
+    if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

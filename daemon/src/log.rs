@@ -1,9 +1,20 @@
 //! Logs on standard error: text for people, JSON for collectors.
 
-use std::io::{self, IsTerminal};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    os::unix::fs::MetadataExt,
+};
 
 use serde::Deserialize;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{self, writer::BoxMakeWriter},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::footer::Footer;
 
 /// The `[log]` section of each config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -54,13 +65,33 @@ impl std::str::FromStr for Filter {
 /// `quiet` names dependencies whose warnings are about their own workings: they log errors only, unless the filter names
 /// them.
 pub fn init(log: &Log, quiet: &[&str]) {
+    start(log, quiet, BoxMakeWriter::new(io::stderr));
+}
+
+/// The same, above a line that stays.
+pub fn init_above(footer: Footer, log: &Log, quiet: &[&str]) {
+    start(log, quiet, BoxMakeWriter::new(move || footer.clone()));
+}
+
+fn start(log: &Log, quiet: &[&str], writer: BoxMakeWriter) {
     let quiet = quiet.iter().map(|target| format!("{target}=error,")).collect::<String>();
     let registry = tracing_subscriber::registry().with(EnvFilter::new(quiet + &log.filter.0));
     match log.format {
         Format::Text => {
-            let colours = io::stderr().is_terminal();
-            registry.with(fmt::layer().with_writer(io::stderr).with_ansi(colours).with_target(false)).init();
+            let layer = fmt::layer().with_writer(writer).with_ansi(io::stderr().is_terminal()).with_target(false);
+            if goes_to_journal() {
+                registry.with(layer.without_time()).init();
+            } else {
+                registry.with(layer).init();
+            }
         }
-        Format::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).init(),
+        Format::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(writer)).init(),
     }
+}
+
+/// systemd's journal notes the time of each line itself. It names the stream that leads to it.
+fn goes_to_journal() -> bool {
+    let stream =
+        || std::fs::metadata("/proc/self/fd/2").ok().map(|stream| format!("{}:{}", stream.dev(), stream.ino()));
+    env::var("JOURNAL_STREAM").is_ok_and(|journal| Some(journal) == stream())
 }

@@ -17,11 +17,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, serve::ListenerExt};
+use daemon::supervisor::Supervisor;
 use socket2::TcpKeepalive;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+use signalling::Enquiries;
 
 /// How long the kernel may try to deliver data to a client that takes none.
 ///
@@ -40,15 +42,19 @@ pub struct Server {
     address: SocketAddr,
 }
 
-/// Listens where the config says, and serves until `cancel`.
-pub async fn run(config: Config, cancel: CancellationToken) -> anyhow::Result<()> {
-    Server::bind(config).await?.run(cancel).await
+/// Listens where the config says, and serves until `cancel`. The supervisor is told how that goes.
+pub async fn run(config: Config, supervisor: Supervisor, cancel: CancellationToken) -> anyhow::Result<()> {
+    Server::bind(config).await?.serve(supervisor, cancel).await
 }
 
 /// All routes. What works behind them is spawned on `tasks` and ends when `cancel` is cancelled.
 pub fn app(config: &Config, tasks: &mut JoinSet<()>, cancel: CancellationToken) -> Router {
+    start(config, tasks, cancel).0
+}
+
+fn start(config: &Config, tasks: &mut JoinSet<()>, cancel: CancellationToken) -> (Router, Enquiries) {
     let (socket_io, rooms) = signalling::start(config, tasks, cancel.clone());
-    http::router(socket_io, http::About::new(config), rooms, cancel)
+    (http::router(socket_io, http::About::new(config), rooms.clone(), cancel), rooms)
 }
 
 impl Server {
@@ -66,6 +72,10 @@ impl Server {
 
     /// Serves until `cancel`; then says so to every connection, closes them, and returns within the drain timeout.
     pub async fn run(self, cancel: CancellationToken) -> anyhow::Result<()> {
+        self.serve(Supervisor::default(), cancel).await
+    }
+
+    async fn serve(self, supervisor: Supervisor, cancel: CancellationToken) -> anyhow::Result<()> {
         match self.config.auth.mode {
             config::AuthMode::Open => {
                 tracing::warn!("authentication is off: anyone who reaches this server may claim a robot or watch");
@@ -74,13 +84,16 @@ impl Server {
         tracing::info!(address = %self.address, default_robot = %self.config.default_robot, "serving");
         let mut tasks = JoinSet::new();
         let ending = cancel.child_token();
-        let app = app(&self.config, &mut tasks, ending.clone());
+        let (app, rooms) = start(&self.config, &mut tasks, ending.clone());
         tasks.spawn(serve(self.listener, app, ending.clone()));
+        supervisor.ready();
 
         let early = tokio::select! {
             () = cancel.cancelled() => None,
             Some(ended) = tasks.join_next() => Some(ended),
+            never = attend(&supervisor, &rooms) => match never {},
         };
+        supervisor.stopping();
         // They end with `cancel`, perhaps before this task notices.
         let asked = cancel.is_cancelled();
         ending.cancel();
@@ -95,6 +108,18 @@ impl Server {
         }
         anyhow::ensure!(asked, "a part of the server ended by itself");
         Ok(())
+    }
+}
+
+/// Tells the supervisor that the server is well, for as long as the rooms answer.
+async fn attend(supervisor: &Supervisor, rooms: &Enquiries) -> std::convert::Infallible {
+    let Some(period) = supervisor.heartbeat() else { return std::future::pending().await };
+    let mut heartbeat = tokio::time::interval(period);
+    loop {
+        heartbeat.tick().await;
+        if rooms.live().await.is_some() {
+            supervisor.well();
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use daemon::supervisor::Supervisor;
 
 use cli::{Cli, Command};
 
@@ -26,7 +27,7 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     daemon::log::init(&config.log, &[]);
-    match daemon::shutdown::run(|cancel| server::run(config, cancel)).await {
+    match daemon::shutdown::run(|cancel| server::run(config, Supervisor::from_env(), cancel)).await {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the server failed");

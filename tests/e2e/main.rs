@@ -8,6 +8,7 @@ mod input;
 mod joining;
 mod restarts;
 mod strangers;
+mod supervised;
 mod unruly;
 
 use std::{

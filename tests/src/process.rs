@@ -28,9 +28,15 @@ pub struct Footprint {
 impl Process {
     /// Starts a binary of this workspace, which must have been built.
     fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(name, arguments, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let path = binary(name)?;
         let child = Command::new(&path)
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -80,6 +86,17 @@ impl Process {
     fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
+    }
+
+    /// SIGTERM: it ends in good order.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("-TERM")
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill {signal} failed");
+        Ok(())
     }
 
     pub fn is_running(&mut self) -> io::Result<bool> {
@@ -137,17 +154,11 @@ impl RtspCamera {
 
     /// SIGSTOP: its connections stay, and nothing comes.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        self.signal("-STOP")
+        self.process.signal("-STOP")
     }
 
     pub fn thaw(&self) -> anyhow::Result<()> {
-        self.signal("-CONT")
-    }
-
-    fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let status = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status()?;
-        anyhow::ensure!(status.success(), "kill {signal} failed");
-        Ok(())
+        self.process.signal("-CONT")
     }
 }
 

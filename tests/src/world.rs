@@ -8,7 +8,7 @@ use broadcaster::{
     signalling::ServerUrl,
 };
 use protocol::RobotId;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Options, Viewer};
@@ -98,7 +98,7 @@ impl World {
 
     fn start_robot(&self, name: &str, config: RobotConfig) -> Robot {
         let config = RobotConfig { robot: name.parse().expect("a valid id"), ..config };
-        Robot(Running::start(|cancel| broadcaster::run(config, cancel)))
+        Robot(Running::start(|cancel| broadcaster::run(config, watch::channel(None).0, cancel)))
     }
 
     /// Somebody who opens `/watch/{robot}`.

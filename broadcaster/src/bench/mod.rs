@@ -24,6 +24,7 @@ use crate::{
     fanout::{Fanout, Limits, Port, Surroundings},
     media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, Running, VideoCodec},
     reach::ReachTasks,
+    report::Health,
     signalling::LinkEvent,
     transport::Identity,
 };
@@ -78,8 +79,9 @@ impl Robot {
         let (keyframes, wanted) = mpsc::channel(1);
         let mut info = camera.info(&[]);
         info.video.rungs.truncate(1);
-        let feed =
-            Feed { info, adjusts: true, units: vec![(BEST, taken)], running, keyframes, lost: mpsc::channel(1).1 };
+        let health = watch::channel(Health::new(now())).1;
+        let lost = mpsc::channel(1).1;
+        let feed = Feed { info, adjusts: true, units: vec![(BEST, taken)], running, keyframes, lost, health };
         let lens = Lens { units, began: now(), _running: to_run, _keyframes: wanted };
         let (robot, said) = Self::start(feed, max_viewers)?;
         Ok((robot, lens, said))
@@ -104,7 +106,8 @@ impl Robot {
         let (requests, inputs, reach) = ReachTasks::new();
         let port = Port::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0), true)?;
         let number = port.number();
-        let surroundings = Surroundings { port, link: events, server, requests, inputs };
+        let surroundings =
+            Surroundings { port, link: events, server, requests, inputs, reports: watch::channel(None).0 };
         let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE) };
         let identity = Identity::generate()?;
         let fanout = Fanout::new("bench".parse()?, vec![feed], identity, limits, surroundings);

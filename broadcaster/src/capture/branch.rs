@@ -3,7 +3,7 @@
 //! While it rests the valve is shut, and nothing behind it runs. A picture waits before the encoder at most, never behind
 //! it: what is encoded leaves at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -59,6 +59,8 @@ pub(super) struct Outlet {
     pub(super) units: mpsc::Sender<AccessUnit>,
     pub(super) keyframes: mpsc::Sender<Encoding>,
     pub(super) timeline: Arc<Timeline>,
+    /// Units of the camera that nobody got.
+    pub(super) left_out: Arc<AtomicU64>,
 }
 
 impl Branch {

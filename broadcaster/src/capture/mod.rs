@@ -14,6 +14,7 @@ mod microphone;
 mod moment;
 mod pace;
 mod pipeline;
+mod pulse;
 mod scene;
 mod sink;
 mod sound;
@@ -24,7 +25,10 @@ mod synthetic;
 mod tests;
 mod tone;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use gstreamer as gst;
@@ -35,12 +39,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{self, Camera, Sound},
     media::{AccessUnit, Encoding, Running, VideoCodec},
+    report::Health,
 };
 use branch::Outlet;
 pub use encoder::{Choice, NoEncoder};
 use encoder::{Chooser, Kind};
 use moment::Timeline;
 use pipeline::Pipeline;
+use pulse::Pulse;
 use scene::Scene;
 use sound::SoundCapture;
 use supervision::{Supervision, Watchdog};
@@ -165,6 +171,8 @@ pub(crate) struct Feed {
     pub(crate) keyframes: mpsc::Sender<Encoding>,
     /// Says that the camera is lost, or that it has pictures again.
     pub(crate) lost: mpsc::Receiver<bool>,
+    /// Told anew twice a second.
+    pub(crate) health: watch::Receiver<Health>,
 }
 
 /// The same camera's other half, from the lens to the [`Feed`].
@@ -178,6 +186,7 @@ pub(crate) struct Capture {
     sound: Option<SoundCapture>,
     /// Where there is something to encode.
     chooser: Option<Chooser>,
+    pulse: Pulse,
 }
 
 /// Finds out whether a camera could run with all of its encoders, without running it. Returns what makes H.264 of its
@@ -202,6 +211,8 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
     let (running, to_run) = watch::channel(Running::new());
     let (lose, lost) = mpsc::channel(LOSSES);
     let timeline = Timeline::begin();
+    let left_out = Arc::new(AtomicU64::new(0));
+    let (pulse, health) = Pulse::new(left_out.clone());
     let (outlets, units): (Vec<_>, _) = encodings(&camera, rungs.len())
         .into_iter()
         .map(|encoding| {
@@ -213,14 +224,15 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
                 Encoding::Video { .. } => timeline.clone(),
                 Encoding::Audio => timeline.beside(),
             };
-            (Outlet { encoding, units, keyframes: keyframes.clone(), timeline }, (encoding, taken))
+            let (keyframes, left_out) = (keyframes.clone(), left_out.clone());
+            (Outlet { encoding, units, keyframes, timeline, left_out }, (encoding, taken))
         })
         .unzip();
     let of_sound = outlets.iter().find(|outlet: &&Outlet| outlet.encoding == Encoding::Audio);
     let sound = of_sound.map(|outlet| SoundCapture::new(&camera, outlet.clone(), to_run.clone()));
-    let feed = Feed { info, adjusts: !camera.source.is_passthrough(), units, running, keyframes, lost };
+    let feed = Feed { info, adjusts: !camera.source.is_passthrough(), units, running, keyframes, lost, health };
     let chooser = (!camera.source.is_passthrough()).then(|| Chooser::new(camera.encoder));
-    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound, chooser })
+    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound, chooser, pulse })
 }
 
 fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
@@ -273,6 +285,7 @@ impl Capture {
                 Ok(mut pipeline) => {
                     let end = self.attend(&mut pipeline, cancel).await;
                     let pictures = pipeline.pictures();
+                    self.pulse.close(pictures);
                     stop(pipeline).await?;
                     (end, pictures)
                 }
@@ -301,6 +314,7 @@ impl Capture {
             tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
                 () = tokio::time::sleep(delay) => {}
+                never = self.pulse.rest() => match never {},
             }
         }
     }
@@ -331,7 +345,7 @@ impl Capture {
 
     /// Serves a pipeline until it ends or fails.
     async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
-        let Self { camera, running, keyframes, lost, .. } = self;
+        let Self { camera, running, keyframes, lost, pulse, .. } = self;
         let mut messages = pipeline.messages();
         let mut watchdog = Watchdog::new(moment::now());
         let mut watch = tokio::time::interval(WATCH);
@@ -343,6 +357,7 @@ impl Capture {
                 Some(encoding) = keyframes.recv() => pipeline.request_keyframe(encoding),
                 _ = watch.tick() => {
                     let pictures = pipeline.pictures();
+                    pulse.beat(pictures);
                     if watchdog.is_silent(pictures, moment::now()) {
                         return End::Failed(CaptureError::Silent);
                     }

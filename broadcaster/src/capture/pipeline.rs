@@ -152,6 +152,7 @@ mod tests {
             units: units.clone(),
             keyframes: keyframes.clone(),
             timeline: timeline.clone(),
+            left_out: Arc::default(),
         };
         let outlets = [running, resting].map(outlet);
         let candidates = Chooser::new(Encoder::X264).candidates();

@@ -1,6 +1,6 @@
 //! The pipeline's end: encoded buffers become access units and leave for Rust, without being copied.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use gstreamer as gst;
@@ -71,6 +71,7 @@ impl Handover {
 
     fn lose(&mut self) {
         self.lost += 1;
+        self.outlet.left_out.fetch_add(1, Ordering::Relaxed);
         if !self.asked {
             self.asked = self.outlet.keyframes.try_send(self.outlet.encoding).is_ok();
         }
@@ -108,8 +109,9 @@ mod tests {
         let (keyframes, asked) = mpsc::channel(1);
         let gate = Arc::new(Gate::closed(0));
         gate.open();
-        let timeline = Timeline::begin();
-        (Handover::new(Outlet { encoding: Encoding::Audio, units, keyframes, timeline }, gate), taken, asked)
+        let (timeline, left_out) = (Timeline::begin(), Arc::default());
+        let outlet = Outlet { encoding: Encoding::Audio, units, keyframes, timeline, left_out };
+        (Handover::new(outlet, gate), taken, asked)
     }
 
     #[test]
@@ -130,6 +132,7 @@ mod tests {
         assert!(taken.try_recv().is_ok_and(|unit| unit.keyframe));
         pass(false);
         assert!(taken.try_recv().is_ok_and(|unit| !unit.keyframe), "and all is well again");
+        assert_eq!(handover.outlet.left_out.load(Ordering::Relaxed), 4);
         assert!(asked.try_recv().is_err());
     }
 

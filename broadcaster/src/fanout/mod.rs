@@ -14,6 +14,7 @@ mod routes;
 mod shard;
 mod socket;
 mod switchboard;
+mod tally;
 
 use std::{
     future::poll_fn,
@@ -25,7 +26,10 @@ use std::{
 
 use protocol::{Code, Register, RegisterReply, RobotId, ToRobot, ToServer};
 use tokio::{
-    sync::mpsc::{self, error::TrySendError},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -35,6 +39,7 @@ use crate::{
     delivery::Burst,
     media::{AccessUnit, Encoding, PacketSize},
     reach::{ReachInput, Requests},
+    report::{LinkState, Report},
     session::Addresses,
     signalling::LinkEvent,
     transport::{Datagram, Identity, Local},
@@ -45,9 +50,12 @@ use shard::{Line, Worker};
 use socket::MediaSocket;
 pub(crate) use socket::Port;
 use switchboard::{Shard, Switchboard, Target, Task};
+use tally::Tally;
 
 /// How often the machine's addresses are looked at: networks come and go.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
+
+const REPORT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Fanout {
     robot: RobotId,
@@ -62,6 +70,8 @@ pub(crate) struct Fanout {
     link: mpsc::Receiver<LinkEvent>,
     server: mpsc::Sender<ToServer>,
     outside: Outside,
+    tally: Tally,
+    reports: watch::Sender<Option<Report>>,
 }
 
 /// What the fan-out is connected to.
@@ -71,6 +81,7 @@ pub(crate) struct Surroundings {
     pub(crate) server: mpsc::Sender<ToServer>,
     pub(crate) requests: Requests,
     pub(crate) inputs: mpsc::Receiver<ReachInput>,
+    pub(crate) reports: watch::Sender<Option<Report>>,
 }
 
 /// What viewers may cost.
@@ -89,7 +100,7 @@ impl Fanout {
         limits: Limits,
         surroundings: Surroundings,
     ) -> Self {
-        let Surroundings { port, link, server, requests, inputs } = surroundings;
+        let Surroundings { port, link, server, requests, inputs, reports } = surroundings;
         let outside = Outside::new(identity.crypto.clone(), requests, inputs);
         let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect::<Vec<_>>();
         let share = limits.max_viewers.div_ceil(limits.threads);
@@ -109,6 +120,7 @@ impl Fanout {
             packet_size: limits.packet_size,
             audience: audience(),
             switchboard: Switchboard::new(limits.threads, feeds.iter().map(encodings)),
+            tally: Tally::new(&feeds),
             feeds,
             workers,
             others,
@@ -117,6 +129,7 @@ impl Fanout {
             link,
             server,
             outside,
+            reports,
         }
     }
 
@@ -137,6 +150,7 @@ impl Fanout {
         // Before anybody is offered them.
         self.look_around();
         let mut look_around = tokio::time::interval(LOOK_AROUND);
+        let mut report = tokio::time::interval(REPORT);
         let ended = loop {
             let deadlines =
                 [self.audience.poll_timeout(), self.outside.poll_timeout(), self.switchboard.poll_timeout(now())];
@@ -145,7 +159,10 @@ impl Fanout {
                 () = cancel.cancelled() => break Ok(()),
                 (camera, word) = next_of(&mut self.feeds) => match word {
                     FromCamera::Unit(encoding, unit) => self.handle_unit(camera, encoding, &unit),
-                    FromCamera::Lost(lost) => self.everybody(|| Input::Camera { camera, lost }),
+                    FromCamera::Lost(lost) => {
+                        self.tally.lost(camera, lost);
+                        self.everybody(|| Input::Camera { camera, lost });
+                    }
                 },
                 received = socket.receive() => match received {
                     Ok(datagrams) => {
@@ -175,6 +192,7 @@ impl Fanout {
                     self.outside.handle_timeout(now);
                 }
                 _ = look_around.tick() => self.look_around(),
+                _ = report.tick() => self.report(),
             }
             self.flush(&socket, &mut burst).await;
         };
@@ -197,6 +215,7 @@ impl Fanout {
 
     /// Cuts an access unit into packets, once for everybody.
     fn handle_unit(&mut self, feed: usize, encoding: Encoding, unit: &AccessUnit) {
+        self.tally.unit(feed, encoding, unit.data.len());
         if unit.keyframe {
             self.switchboard.keyframe_seen(feed, encoding, now());
         }
@@ -247,6 +266,11 @@ impl Fanout {
         self.everybody(|| Input::Relocate(addresses.clone()));
     }
 
+    fn report(&self) {
+        let stalled = self.others.iter().any(Line::is_stalled);
+        self.reports.send_replace(Some(self.tally.report(self.switchboard.live_sessions().count(), stalled, now())));
+    }
+
     fn handle_outside(&mut self, input: ReachInput) {
         match self.outside.handle(input, now()) {
             Some(News::Datagram(datagram)) => self.route(datagram),
@@ -260,6 +284,7 @@ impl Fanout {
     fn handle_link(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Up => {
+                self.tally.link(LinkState::Up);
                 let register = Register {
                     version: Some(protocol::VERSION),
                     robot: Some(self.robot.clone()),
@@ -270,10 +295,12 @@ impl Fanout {
             }
             LinkEvent::Registered(RegisterReply::Registered(registration)) => {
                 tracing::info!(robot = %registration.robot, "registered: viewers can come");
+                self.tally.link(LinkState::Registered);
                 self.outside.set_servers(registration.ice_servers);
             }
             LinkEvent::Registered(RegisterReply::Refused { error }) => {
                 tracing::error!(code = %error.code, reason = error.message, "the server refused this robot");
+                self.tally.link(LinkState::Refused);
             }
             // Candidates that cross a viewer's goodbye are answered so.
             LinkEvent::Message(ToRobot::Notice { notice }) if notice.code == Code::Unauthorized => {
@@ -283,7 +310,10 @@ impl Fanout {
                 tracing::warn!(code = %notice.code, reason = notice.message, "notice from the server");
             }
             LinkEvent::Message(message) => self.handle_message(message),
-            LinkEvent::Down => tracing::info!("the link is down; viewers keep their picture"),
+            LinkEvent::Down => {
+                tracing::info!("the link is down; viewers keep their picture");
+                self.tally.link_down();
+            }
         }
     }
 
@@ -330,6 +360,7 @@ impl Fanout {
             Some(Task::Resolve(name)) => self.outside.resolve(&name),
             Some(Task::Permit(address)) => self.outside.permit(address, now()),
             Some(Task::Run(feed, running)) => {
+                self.tally.running(feed, &running);
                 self.everybody(|| Input::Runs(feed, running.clone()));
                 self.feeds[feed].running.send_replace(running);
             }

@@ -37,6 +37,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Its worker has taken nothing for long.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.inputs.capacity() == 0
+    }
+
     pub(super) fn hand(&self, input: Input) {
         match input {
             Input::Datagram(datagram) => {

@@ -1,0 +1,89 @@
+//! `broadcaster check`: what a config amounts to on this machine, without opening a camera.
+
+use std::fmt::Write;
+
+use protocol::Projection;
+
+use super::Answer;
+use crate::{
+    check_camera, check_media,
+    config::{Camera, Config, Sound},
+};
+
+/// Says what the config would do. Everything that stands in its way is named, not only the first.
+pub fn run(config: &Config) -> Answer {
+    let mut answer = Answer { text: describe(config), complaints: Vec::new() };
+    if let Err(error) = check_media(config) {
+        answer.complaints.push(format!("{error:#}"));
+    }
+    for camera in &config.cameras {
+        if let Err(error) = check_camera(camera, &config.rungs) {
+            answer.complaints.push(format!("camera {}: {:#}", camera.id, anyhow::Error::from(error)));
+        }
+    }
+    if answer.complaints.is_empty() {
+        answer.text.push_str("All of it can be done on this machine.\n");
+    }
+    answer
+}
+
+fn describe(config: &Config) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
+    line(format!("Shows robot {} through {}.", config.robot, config.server));
+    let media = &config.media;
+    line(format!("Sends from UDP {} to at most {} viewers.", media.listen, media.max_viewers));
+    for camera in &config.cameras {
+        let sound = match camera.sound {
+            Sound::None => "no sound",
+            Sound::Tone => "a test tone",
+        };
+        let Camera { id, source, width, height, fps, .. } = camera;
+        let shape = match camera.projection {
+            Projection::Flat => "flat",
+            Projection::Equirectangular { .. } => "equirectangular",
+            Projection::Fisheye { .. } => "through a fisheye lens",
+            Projection::DualFisheye { .. } => "through two fisheye lenses",
+        };
+        line(format!("Camera {id}: {source}, {width}×{height} at {fps} fps, {shape}, with {sound}; offered as"));
+        for rung in camera.info(&config.rungs).video.rungs {
+            let megabits = f64::from(rung.bitrate) / 1e6;
+            line(format!("  {}×{} at {} fps, {megabits:.1} Mbit/s", rung.width, rung.height, rung.fps));
+        }
+    }
+    line("Each quality is encoded only while somebody watches it.".to_owned());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_stands_in_the_way_is_named_in_a_sentence_each() {
+        let mut config: Config = toml::from_str(
+            r#"
+            [media]
+            listen = "127.0.0.1:0"
+            [[cameras]]
+            id = "front"
+            source = "v4l2"
+            device = "/dev/nonexistent"
+            [[cameras]]
+            id = "back"
+            source = "pipeline"
+            pipeline = "nosuchsrc"
+            "#,
+        )
+        .expect("a config");
+        let answer = run(&config);
+        let [front, back] = &answer.complaints[..] else { panic!("{answer:?}") };
+        assert!(front.contains("front: device /dev/nonexistent") && front.contains("devices"), "{front}");
+        assert!(back.contains("back: ") && back.contains("nosuchsrc"), "{back}");
+        assert!(answer.complaints.iter().all(|complaint| !complaint.contains('\n')));
+        config.cameras = Config::default().cameras;
+        let answer = run(&config);
+        assert_eq!(answer.complaints, [""; 0]);
+        assert!(answer.text.contains("960×480 at 30 fps, 1.0 Mbit/s"), "{}", answer.text);
+    }
+}

@@ -1,0 +1,77 @@
+//! What systemd hears of the real binaries.
+
+use std::{os::unix::net::UnixDatagram, path::PathBuf};
+
+use tests::Process;
+
+use crate::PATIENCE;
+
+/// A supervisor's end of the line, in a folder that goes with it.
+struct Supervisor {
+    folder: PathBuf,
+    heard: UnixDatagram,
+}
+
+impl Supervisor {
+    fn listen(name: &str) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("panocast-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let heard = UnixDatagram::bind(folder.join("notify"))?;
+        heard.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { folder, heard })
+    }
+
+    /// With a watchdog that wants to hear something every second.
+    fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
+        let socket = self.folder.join("notify").display().to_string();
+        Process::start_with(name, arguments, &[("NOTIFY_SOCKET", &socket), ("WATCHDOG_USEC", "1000000")])
+    }
+
+    /// What is heard up to this, and with it.
+    fn until(&self, last: &str) -> anyhow::Result<Vec<String>> {
+        let mut heard = Vec::new();
+        let mut buffer = [0; 4096];
+        while heard.last().is_none_or(|said| said != last) {
+            let length = self.heard.recv(&mut buffer)?;
+            heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        Ok(heard)
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[test]
+fn the_server_says_that_it_serves_that_it_is_well_and_that_it_ends() -> anyhow::Result<()> {
+    let supervisor = Supervisor::listen("server")?;
+    let server = supervisor.start("server", &["--listen", "127.0.0.1:0", "--log", "warn"])?;
+    supervisor.until("READY=1")?;
+    for _ in 0..3 {
+        supervisor.until("WATCHDOG=1")?;
+    }
+    server.terminate()?;
+    supervisor.until("STOPPING=1")?;
+    Ok(())
+}
+
+#[test]
+fn the_broadcaster_is_ready_with_its_cameras_whether_or_not_there_is_a_server() -> anyhow::Result<()> {
+    let supervisor = Supervisor::listen("broadcaster")?;
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");
+    // Nobody listens there.
+    let arguments = ["--config", config, "--server", "http://127.0.0.1:9", "--log", "error"];
+    let broadcaster = supervisor.start("broadcaster", &arguments)?;
+    let before = supervisor.until("READY=1")?;
+    assert!(before.contains(&"STATUS=no link to the server, 0 viewers, camera main opens".to_owned()), "{before:?}");
+    supervisor.until("STATUS=no link to the server, 0 viewers")?;
+    for _ in 0..3 {
+        supervisor.until("WATCHDOG=1")?;
+    }
+    broadcaster.terminate()?;
+    supervisor.until("STOPPING=1")?;
+    Ok(())
+}
