@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use broadcaster::{
-    commands::{self, Answer, run::StatusLine},
+    commands::{self, Answer, Form, run::StatusLine},
     config::Config,
     signalling::ServerUrl,
 };
@@ -30,6 +30,18 @@ struct Cli {
 enum Command {
     /// Validate the config and say what it would do, without doing it.
     Check(Options),
+    /// List the cameras and microphones that are plugged in, and the config that would use them.
+    Devices {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Args)]
+struct Output {
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -76,6 +88,7 @@ async fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Some(Command::Check(options)) => options.load().map(|config| commands::check::run(&config)),
+        Some(Command::Devices { output }) => return answer(commands::devices::run(output.form()).await),
     };
     ended.map_or_else(
         |error| {
@@ -97,7 +110,13 @@ async fn run(config: Config, no_status: bool) -> ExitCode {
     }
 }
 
-/// Prints it; what is wrong is said apart.
+impl Output {
+    fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+}
+
+/// Prints it. What is said as JSON is complete; what is wrong is said to people apart.
 fn answer(Answer { text, complaints }: Answer) -> ExitCode {
     print!("{text}");
     for complaint in &complaints {

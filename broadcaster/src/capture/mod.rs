@@ -7,6 +7,7 @@
 #[cfg(feature = "bench")]
 pub(crate) mod bench;
 mod branch;
+mod devices;
 mod element;
 mod encoder;
 mod gate;
@@ -42,6 +43,7 @@ use crate::{
     report::Health,
 };
 use branch::Outlet;
+pub(crate) use devices::{Api, Device, DeviceKind, Devices, Mode, PixelFormat, devices};
 pub use encoder::{Choice, NoEncoder};
 use encoder::{Chooser, Kind};
 use moment::Timeline;

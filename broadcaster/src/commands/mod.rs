@@ -1,6 +1,7 @@
 //! What the binary can be told to do.
 
 pub mod check;
+pub mod devices;
 pub mod run;
 
 /// What a command has to say when it ends.
@@ -10,4 +11,11 @@ pub struct Answer {
     pub text: String,
     /// Why it counts as failed, one sentence each.
     pub complaints: Vec<String>,
+}
+
+/// Who is to read an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Json,
 }

@@ -186,7 +186,7 @@ impl Camera {
         (width + left + right, height + top + bottom)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let even_side = |side: u32| (64..=MAX_SIDE).contains(&side) && side.is_multiple_of(2);
         let rules = [
             ("width", self.width, even_side(self.width), "an even number from 64 to 4096"),
