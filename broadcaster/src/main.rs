@@ -35,6 +35,18 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Try everything that a stream needs, and say what to do about what does not work.
+    ///
+    /// Opens each camera for some seconds. A broadcaster that runs meanwhile is not disturbed.
+    Doctor {
+        #[command(flatten)]
+        options: Options,
+        /// A STUN server to ask besides those that the server names, as in stun:stun.example.org:3478; may be repeated.
+        #[arg(long, value_name = "URL")]
+        stun: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Args)]
@@ -89,6 +101,10 @@ async fn main() -> ExitCode {
         },
         Some(Command::Check(options)) => options.load().map(|config| commands::check::run(&config)),
         Some(Command::Devices { output }) => return answer(commands::devices::run(output.form()).await),
+        Some(Command::Doctor { options, stun, output }) => match options.load() {
+            Ok(config) => Ok(commands::doctor::run(config, stun, output.form()).await),
+            Err(error) => Err(error),
+        },
     };
     ended.map_or_else(
         |error| {

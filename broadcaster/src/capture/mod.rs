@@ -25,6 +25,7 @@ mod synthetic;
 #[cfg(test)]
 mod tests;
 mod tone;
+mod trial;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -52,6 +53,7 @@ use pulse::Pulse;
 use scene::Scene;
 use sound::SoundCapture;
 use supervision::{Supervision, Watchdog};
+pub(crate) use trial::{Trial, try_out};
 
 /// Pictures between an encoder and the fan-out.
 ///
@@ -116,6 +118,8 @@ pub enum CaptureError {
     Encoder { element: String, message: String },
     #[error(transparent)]
     NoEncoder(#[from] NoEncoder),
+    #[error("another program has the camera: end it, if it is not a broadcaster that is to run")]
+    Busy,
     #[error("the source ended")]
     Ended,
     #[error("no picture has come for three seconds")]
@@ -153,6 +157,7 @@ impl CaptureError {
             | Self::Rewind(_)
             | Self::Pipeline { .. }
             | Self::Encoder { .. }
+            | Self::Busy
             | Self::Ended
             | Self::Silent
             | Self::Stuck => false,
@@ -438,6 +443,9 @@ fn judge_camera(message: &gst::Message, camera: &Camera) -> Verdict {
         gst::MessageView::Error(error) if source::is_refused(error) => {
             let (width, height) = camera.given_size();
             Verdict::Failed(CaptureError::Unfit { width, height, fps: camera.fps })
+        }
+        gst::MessageView::Error(error) if error.error().matches(gst::ResourceError::Busy) => {
+            Verdict::Failed(CaptureError::Busy)
         }
         gst::MessageView::Application(_) => Verdict::Failed(CaptureError::Bidirectional),
         // What a network camera says when the other end has hung up; the end of its stream may never come through.

@@ -1,8 +1,11 @@
 //! One camera's pipeline: its pictures, to as many encoders as there are encodings.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use gstreamer as gst;
@@ -85,6 +88,12 @@ impl Pipeline {
 
     pub(super) fn messages(&self) -> gst::bus::BusStream {
         self.pipeline.bus().expect("a pipeline has a bus").stream()
+    }
+
+    /// Waits so long for its next message.
+    pub(super) fn message_within(&self, most: Duration) -> Option<gst::Message> {
+        let most = gst::ClockTime::try_from(most).expect("people do not wait for centuries");
+        self.pipeline.bus().expect("a pipeline has a bus").timed_pop(most)
     }
 
     /// Runs these encoders and no others, each at its bitrate.

@@ -22,7 +22,7 @@ pub fn run(config: &Config) -> Answer {
         }
     }
     if answer.complaints.is_empty() {
-        answer.text.push_str("All of it can be done on this machine.\n");
+        answer.text.push_str("All of it can be done on this machine; `broadcaster doctor` tries it.\n");
     }
     answer
 }

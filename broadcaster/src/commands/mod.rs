@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod devices;
+pub mod doctor;
 pub mod run;
 
 /// What a command has to say when it ends.

@@ -39,6 +39,11 @@ impl Binding {
         self.seen.filter(|seen| seen.address != seen.base)
     }
 
+    /// What the server sees, NAT or no NAT.
+    pub(super) fn seen(&self) -> Option<SocketAddr> {
+        self.seen.map(|seen| seen.address)
+    }
+
     /// Asks now if nothing is known yet: something has changed that may help.
     pub(super) fn nudge(&mut self, now: Instant) {
         if self.seen.is_none() && matches!(self.ask, Ask::At(_)) {

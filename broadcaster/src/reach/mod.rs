@@ -11,6 +11,7 @@ mod names;
 mod peers;
 mod server;
 mod shell;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -31,7 +32,8 @@ use allocation::Allocation;
 use binding::Binding;
 pub(crate) use names::LocalName;
 pub(crate) use server::{Credentials, Server, ServerId, Transport};
-pub(crate) use shell::{ReachInput, ReachTasks, Requests};
+pub(crate) use shell::{ReachInput, ReachTasks, Requests, look_from_outside};
+pub(crate) use survey::{Nat, Sighting};
 
 /// Each costs every viewer candidates to try: more make joining slower, not likelier.
 pub(crate) const MAX_SERVERS: usize = 4;

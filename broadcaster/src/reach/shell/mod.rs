@@ -6,6 +6,7 @@ mod group;
 mod line;
 mod lines;
 mod names;
+mod outside;
 mod resolver;
 mod url;
 
@@ -18,6 +19,8 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use outside::look_from_outside;
 
 use super::{
     names::LocalName,
