@@ -7,6 +7,8 @@ DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 # The crate that tests everything together has a network camera of its own.
 WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
 TEST_PACKAGES := chromium fonts-dejavu-core coturn pulseaudio gstreamer1.0-pulseaudio gstreamer1.0-alsa
+# Finds out which libraries a binary needs.
+PACKAGE_PACKAGES := dpkg-dev
 
 PORT ?= 8080
 
@@ -17,6 +19,8 @@ INSTALL := scripts/install-packages.sh
 
 DENY_VERSION := 0.20.2
 DENY := target/tools/bin/cargo-deny
+DEB_VERSION := 3.7.0
+DEB := target/tools/bin/cargo-deb
 
 VIEWER_SOURCES := $(shell find web-viewer protocol/fixtures -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
@@ -68,12 +72,20 @@ lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ##
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(DENY) --log-level warn check bans licenses sources
+	scripts/check-units.sh
 	cd web-viewer && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 
 .PHONY: build
 build: workspace-packages viewer ## Build everything for development
 	cargo build --workspace --locked
+
+.PHONY: package
+package: build-packages package-packages viewer $(DEB) ## Build a Debian package of each program, in target/debian
+	@echo "==> building what is shipped (the first time takes some minutes)"
+	cargo build --profile shipped --locked --bin server --bin broadcaster
+	$(DEB) --no-build --locked --package server
+	$(DEB) --no-build --locked --package broadcaster
 
 .PHONY: viewer
 viewer: web-viewer/dist/index.html ## Build the page that the server carries
@@ -94,7 +106,11 @@ $(DENY):
 	@echo "==> building cargo-deny $(DENY_VERSION)"
 	cargo install --quiet --locked --version $(DENY_VERSION) --root target/tools cargo-deny
 
-.PHONY: build-packages workspace-packages demo-packages test-packages
+$(DEB):
+	@echo "==> building cargo-deb $(DEB_VERSION)"
+	cargo install --quiet --locked --version $(DEB_VERSION) --root target/tools cargo-deb
+
+.PHONY: build-packages workspace-packages demo-packages test-packages package-packages
 build-packages:
 	@$(INSTALL) $(BUILD_PACKAGES)
 workspace-packages:
@@ -103,3 +119,5 @@ demo-packages:
 	@$(INSTALL) $(DEMO_PACKAGES)
 test-packages:
 	@$(INSTALL) $(TEST_PACKAGES)
+package-packages:
+	@$(INSTALL) $(PACKAGE_PACKAGES)
