@@ -1,6 +1,6 @@
 //! Cameras that stop, die and come back, while somebody watches.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use protocol::Code;
 use serde_json::json;
@@ -82,7 +82,7 @@ fn a_camera_that_dies_a_hundred_times_leaves_nothing_behind_in_the_robot() -> an
         let mut slowest = Duration::ZERO;
         for _ in 0..DEATHS {
             camera.replace()?;
-            let (died, before) = (Instant::now(), viewer.reception().frames);
+            let (died, before) = (tokio::time::Instant::now(), viewer.reception().frames);
             viewer.until(PATIENCE, |reception| reception.frames > before + 15).await?;
             slowest = slowest.max(died.elapsed());
             footprints.push(processes.broadcaster.footprint()?);

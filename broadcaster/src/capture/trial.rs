@@ -1,7 +1,6 @@
 //! A camera, opened for some seconds to see what it gives and what that costs.
 
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -9,10 +8,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Capture, CaptureError, Feed, Verdict, init, judge, moment, open, pipeline::Pipeline, scene::Scene};
+use super::{
+    Capture, CaptureError, Choice, Feed, Verdict, encoder::Kind, init, judge_camera, moment, open, pipeline::Pipeline,
+    scene::Scene,
+};
 use crate::{
     config::{Camera, Rung},
-    media::Encoding,
+    media::Running,
 };
 
 /// Network cameras take their time.
@@ -42,13 +44,15 @@ struct Count {
     processor: Duration,
 }
 
-/// Tries a camera at its best quality. A driver that hangs is left behind with its thread.
-pub(crate) async fn try_out(camera: Camera, rungs: &[Rung]) -> Result<Trial, CaptureError> {
+/// Tries a camera at its best quality, with the encoder that was chosen if it needs one. A driver that hangs is left behind
+/// with its thread.
+pub(crate) async fn try_out(camera: Camera, rungs: &[Rung], encoder: Option<&Choice>) -> Result<Trial, CaptureError> {
+    let kind = encoder.map(Choice::kind);
     let (feed, capture) = open(camera, rungs);
     let (tell, told) = oneshot::channel();
     let attempt = move || {
         // Nobody may wait any more.
-        let _ = tell.send(attempt(feed, capture));
+        let _ = tell.send(attempt(feed, capture, kind));
     };
     thread::Builder::new().name("trial".to_owned()).spawn(attempt).expect("a thread can be started");
     let limit = FIRST_PICTURE_WITHIN + 4 * COUNTED_FOR + super::STOPS_WITHIN;
@@ -58,12 +62,12 @@ pub(crate) async fn try_out(camera: Camera, rungs: &[Rung]) -> Result<Trial, Cap
     }
 }
 
-fn attempt(mut feed: Feed, mut capture: Capture) -> Result<Trial, CaptureError> {
+fn attempt(mut feed: Feed, mut capture: Capture, h264: Option<&Kind>) -> Result<Trial, CaptureError> {
     init()?;
     let Capture { camera, rungs, outlets, .. } = &mut capture;
     let scene = Scene::of(camera).map(Arc::new);
     let began = moment::now();
-    let mut pipeline = Pipeline::build(camera, scene.as_ref(), rungs, outlets)?;
+    let mut pipeline = Pipeline::build(camera, scene.as_ref(), rungs, outlets, h264)?;
     if let Err(error) = pipeline.start() {
         // The element that did not start has said why.
         return Err(complaint(&pipeline, camera).unwrap_or(error));
@@ -75,7 +79,7 @@ fn attempt(mut feed: Feed, mut capture: Capture) -> Result<Trial, CaptureError> 
     }
     let first_picture = moment::now().saturating_duration_since(began);
     let idle = trial.count()?;
-    let best: BTreeSet<Encoding> = trial.feed.units.first().map(|(encoding, _)| *encoding).into_iter().collect();
+    let best: Running = trial.feed.units.first().map(|(encoding, _)| (*encoding, None)).into_iter().collect();
     trial.pipeline.run_only(&best);
     trial.until(moment::now() + COUNTED_FOR, |_, units| units > 0)?;
     let busy = trial.count()?;
@@ -105,7 +109,7 @@ impl Attempt<'_> {
     fn until(&mut self, end: Instant, enough: impl Fn(u64, u64) -> bool) -> Result<u64, CaptureError> {
         let mut units = 0;
         while moment::now() < end && !enough(self.pipeline.pictures(), units) {
-            match self.pipeline.message_within(TURN).map(|message| judge(&message, self.camera)) {
+            match self.pipeline.message_within(TURN).map(|message| judge_camera(&message, self.camera)) {
                 Some(Verdict::Failed(error)) => return Err(error),
                 Some(Verdict::Ended) if self.camera.source.repeats() => self.pipeline.rewind()?,
                 Some(Verdict::Ended) => return Err(CaptureError::Ended),
@@ -123,7 +127,7 @@ impl Attempt<'_> {
 
 fn complaint(pipeline: &Pipeline, camera: &Camera) -> Option<CaptureError> {
     let messages = std::iter::from_fn(|| pipeline.message_within(Duration::ZERO));
-    let mut failures = messages.filter_map(|message| match judge(&message, camera) {
+    let mut failures = messages.filter_map(|message| match judge_camera(&message, camera) {
         Verdict::Failed(error) => Some(error),
         Verdict::Fine | Verdict::Ended => None,
     });
@@ -146,7 +150,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::{Source, V4l2Format};
+    use crate::{
+        capture::check,
+        config::{Source, V4l2Format},
+    };
 
     fn camera(source: Source) -> Camera {
         Camera { source, width: 320, height: 160, fps: 10, ..Camera::synthetic("main".parse().expect("an id")) }
@@ -154,7 +161,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_camera_that_works_is_measured() {
-        let trial = try_out(camera(Source::Test), &[]).await.expect("it works");
+        let camera = camera(Source::Test);
+        let encoder = check(&camera, &[]).expect("there is one");
+        let trial = try_out(camera, &[], encoder.as_ref()).await.expect("it works");
         assert!(trial.fps > 0.0 && trial.encoded_fps > 0.0, "{trial:?}");
     }
 
@@ -162,7 +171,7 @@ mod tests {
     async fn a_camera_that_does_not_open_says_why() {
         let device = PathBuf::from("/dev/nonexistent");
         let source = Source::V4l2 { device, format: V4l2Format::Auto };
-        let error = try_out(camera(source), &[]).await.expect_err("it does not");
+        let error = try_out(camera(source), &[], None).await.expect_err("it does not");
         assert!(error.to_string().contains("/dev/nonexistent"), "{error}");
     }
 }

@@ -6,8 +6,8 @@ use protocol::Projection;
 
 use super::Answer;
 use crate::{
-    check_camera, check_media,
-    config::{Camera, Config, Sound},
+    Choice, check_camera, check_media,
+    config::{Camera, Config},
 };
 
 /// Says what the config would do. Everything that stands in its way is named, not only the first.
@@ -17,14 +17,23 @@ pub fn run(config: &Config) -> Answer {
         answer.complaints.push(format!("{error:#}"));
     }
     for camera in &config.cameras {
-        if let Err(error) = check_camera(camera, &config.rungs) {
-            answer.complaints.push(format!("camera {}: {:#}", camera.id, anyhow::Error::from(error)));
+        match check_camera(camera, &config.rungs) {
+            Ok(Some(encoder)) => {
+                answer.text.push_str(&format!("Camera {}: H.264 by {}.\n", camera.id, named(&encoder)))
+            }
+            Ok(None) => answer.text.push_str(&format!("Camera {}: H.264 as it comes.\n", camera.id)),
+            Err(error) => answer.complaints.push(format!("camera {}: {:#}", camera.id, anyhow::Error::from(error))),
         }
     }
     if answer.complaints.is_empty() {
         answer.text.push_str("All of it can be done on this machine; `broadcaster doctor` tries it.\n");
     }
     answer
+}
+
+fn named(encoder: &Choice) -> String {
+    let refused = encoder.refused();
+    if refused.is_empty() { encoder.to_string() } else { format!("{encoder}; {refused}") }
 }
 
 fn describe(config: &Config) -> String {
@@ -34,11 +43,7 @@ fn describe(config: &Config) -> String {
     let media = &config.media;
     line(format!("Sends from UDP {} to at most {} viewers.", media.listen, media.max_viewers));
     for camera in &config.cameras {
-        let sound = match camera.sound {
-            Sound::None => "no sound",
-            Sound::Tone => "a test tone",
-        };
-        let Camera { id, source, width, height, fps, .. } = camera;
+        let Camera { id, source, width, height, fps, sound, .. } = camera;
         let shape = match camera.projection {
             Projection::Flat => "flat",
             Projection::Equirectangular { .. } => "equirectangular",

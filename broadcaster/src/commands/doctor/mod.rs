@@ -120,7 +120,7 @@ async fn examine_network(config: &Config, urls: Vec<String>, report: &mut Report
 
 async fn examine_camera(camera: &Camera, config: &Config) -> Finding {
     let trial = match capture::check(camera, &config.rungs) {
-        Ok(()) => capture::try_out(camera.clone(), &config.rungs).await,
+        Ok(encoder) => capture::try_out(camera.clone(), &config.rungs, encoder.as_ref()).await,
         Err(error) => Err(error),
     };
     match trial {
