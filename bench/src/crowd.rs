@@ -200,7 +200,9 @@ fn pass_offers(mut said: Receiver<ToServer>, orders: &Orders) {
             | ToServer::Offer { .. }
             | ToServer::Answer { .. }
             | ToServer::Candidate { .. }
-            | ToServer::Notice { .. } => Ok(()),
+            | ToServer::Notice { .. }
+            | ToServer::Snapshot { .. }
+            | ToServer::SnapshotFailed { .. } => Ok(()),
         };
         if let Err(error) = passed {
             eprintln!("bench: {error:#}");

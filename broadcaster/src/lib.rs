@@ -3,7 +3,8 @@
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
 //! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which
-//! viewers come and go. [`run`] owns all tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
+//! viewers come and go. `record` keeps what cameras give: files on disk, and single pictures for the server. [`run`] owns all
+//! tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
 
 #[cfg(feature = "bench")]
 pub mod bench;
@@ -14,6 +15,7 @@ mod delivery;
 mod fanout;
 mod media;
 mod reach;
+mod record;
 pub mod report;
 mod session;
 pub mod signalling;
@@ -23,7 +25,7 @@ mod transport;
 
 pub use capture::{CaptureError, Choice, NoEncoder, check as check_camera};
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -36,6 +38,7 @@ use config::Config;
 use fanout::{Fanout, Limits, Port, Surroundings};
 use media::PacketSize;
 use reach::ReachTasks;
+use record::Photographer;
 use report::Report;
 use signalling::Link;
 use transport::Identity;
@@ -48,6 +51,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages between robot and link: offers to a crowd that joins at once.
 const SIGNALLING_QUEUE: usize = 1024;
+
+/// Requests for snapshots that wait, and pieces of them that wait for the link.
+const SNAPSHOT_QUEUE: usize = 8;
 
 /// Finds out whether the media port is to be had, without keeping it.
 pub fn check_media(config: &Config) -> anyhow::Result<()> {
@@ -68,18 +74,31 @@ pub async fn run(
     // Cameras stop last: viewers get their goodbye while there is still somebody to say it.
     let cameras_cancel = CancellationToken::new();
     let mut cameras = JoinSet::new();
-    let mut feeds = Vec::new();
+    let (mut feeds, mut tapes, mut shutters) = (Vec::new(), Vec::new(), BTreeMap::new());
     for camera in config.cameras {
-        let id = camera.id.clone();
-        let (feed, capture) = capture::open(camera, &config.rungs);
+        let (id, record) = (camera.id.clone(), camera.record);
+        let (feed, mut capture) = capture::open(camera, &config.rungs);
         feeds.push(feed);
+        shutters.insert(id.clone(), capture.shutter());
+        if record {
+            let tape = capture.tape().with_context(|| format!("camera {id}: only H.264 can be recorded"))?;
+            tapes.push((id.clone(), tape));
+        }
         let run = capture.run(cameras_cancel.child_token());
         cameras.spawn(async move { run.await.with_context(|| format!("camera {id}")) });
     }
 
     let (events, link_events) = mpsc::channel(SIGNALLING_QUEUE);
     let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
-    let link = Link { server: config.server, events, outgoing };
+    let (snapshots, requests) = mpsc::channel(SNAPSHOT_QUEUE);
+    let (answers, pictures) = mpsc::channel(SNAPSHOT_QUEUE);
+    let link = Link { server: config.server, events, outgoing, snapshots, pictures };
+    let mut recorders = JoinSet::new();
+    let record_cancel = CancellationToken::new();
+    recorders.spawn(Photographer { cameras: shutters, requests, answers }.run(record_cancel.child_token()));
+    if !tapes.is_empty() {
+        recorders.spawn(record::run(config.recording, tapes, record_cancel.child_token()));
+    }
     let limits = Limits {
         threads: config.fanout.threads.get(),
         max_viewers: config.media.max_viewers,
@@ -119,6 +138,12 @@ pub async fn run(
     if tokio::time::timeout(DRAIN_TIMEOUT, hung_up).await.is_err() {
         tracing::warn!("the goodbyes did not get through in time");
         tasks.shutdown().await;
+    }
+    record_cancel.cancel();
+    let recorded = async { while recorders.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIMEOUT, recorded).await.is_err() {
+        tracing::warn!("the disk did not take the end of the recordings in time");
+        recorders.shutdown().await;
     }
     cameras_cancel.cancel();
     while let Some(camera) = cameras.join_next().await {

@@ -14,6 +14,7 @@ mod description;
 mod id;
 mod message;
 mod projection;
+mod snapshot;
 #[cfg(test)]
 mod typescript;
 
@@ -26,6 +27,7 @@ pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA
 pub use id::{CameraId, InvalidId, PeerId, RobotId, SessionId};
 pub use message::{DecodeError, ToRobot, ToServer, ToViewer};
 pub use projection::{Bend, Lens, NotReal, Projection, Real, Rotation};
+pub use snapshot::{Attachment, MAX_SNAPSHOT, MAX_SNAPSHOT_PIECE, SnapshotFailure, SnapshotPiece, SnapshotRequest};
 
 /// The version that joining messages carry; a peer that names another one is refused with [`Code::Version`].
 pub const VERSION: u32 = 1;

@@ -3,13 +3,14 @@
 //! On the wire an event is the JSON array `["name", argument, …]`. Arguments that are absent count as `null`, further ones
 //! are ignored, so that either end may be older.
 
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    Candidate, Code, Description, DescriptionKind, Notice, PeerId, Register, RobotRef, Sdp, SdpError, SessionRef,
-    Ticket, Watch,
+    Attachment, Candidate, Code, Description, DescriptionKind, Notice, PeerId, Register, RobotRef, Sdp, SdpError,
+    SessionRef, SnapshotFailure, SnapshotPiece, SnapshotRequest, Ticket, Watch, snapshot::Placeholder,
 };
 
 /// Why an event could not be taken. Its text is meant for the sender.
@@ -46,7 +47,7 @@ enum ArgumentError {
 
 /// A value that can stand in an event's argument list.
 trait Argument: Serialize + Sized {
-    fn parse(raw: &str) -> Result<Self, ArgumentError>;
+    fn parse(raw: &str, attached: Option<&Bytes>) -> Result<Self, ArgumentError>;
 }
 
 fn from_json<T: DeserializeOwned>(raw: &str) -> Result<T, ArgumentError> {
@@ -56,16 +57,36 @@ fn from_json<T: DeserializeOwned>(raw: &str) -> Result<T, ArgumentError> {
 macro_rules! json_arguments {
     ($($type:ty),*) => {$(
         impl Argument for $type {
-            fn parse(raw: &str) -> Result<Self, ArgumentError> {
+            fn parse(raw: &str, _: Option<&Bytes>) -> Result<Self, ArgumentError> {
                 from_json(raw)
             }
         }
     )*};
 }
-json_arguments!(PeerId, Candidate, Register, Watch, Ticket, SessionRef, RobotRef, Notice);
+json_arguments!(
+    PeerId,
+    Candidate,
+    Register,
+    Watch,
+    Ticket,
+    SessionRef,
+    RobotRef,
+    Notice,
+    SnapshotRequest,
+    SnapshotPiece,
+    SnapshotFailure
+);
+
+impl Argument for Attachment {
+    fn parse(raw: &str, attached: Option<&Bytes>) -> Result<Self, ArgumentError> {
+        let Placeholder { placeholder } = from_json(raw)?;
+        let attached = attached.filter(|_| placeholder);
+        attached.cloned().map(Self).ok_or_else(|| ArgumentError::Malformed("its bytes are missing".to_owned()))
+    }
+}
 
 impl Argument for Description {
-    fn parse(raw: &str) -> Result<Self, ArgumentError> {
+    fn parse(raw: &str, _: Option<&Bytes>) -> Result<Self, ArgumentError> {
         #[derive(Deserialize)]
         struct Wire {
             #[serde(rename = "type")]
@@ -82,8 +103,8 @@ impl Argument for Description {
 }
 
 impl<T: Argument> Argument for Option<T> {
-    fn parse(raw: &str) -> Result<Self, ArgumentError> {
-        if raw == "null" { Ok(None) } else { T::parse(raw).map(Some) }
+    fn parse(raw: &str, attached: Option<&Bytes>) -> Result<Self, ArgumentError> {
+        if raw == "null" { Ok(None) } else { T::parse(raw, attached).map(Some) }
     }
 }
 
@@ -110,13 +131,18 @@ macro_rules! messages {
 
             /// Reads `["name", argument, …]`.
             pub fn decode(text: &str) -> Result<Self, DecodeError> {
+                Self::decode_with(text, None)
+            }
+
+            /// The same for an event beside which bytes may have come.
+            pub fn decode_with(text: &str, attached: Option<&Bytes>) -> Result<Self, DecodeError> {
                 let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| DecodeError::NotAnEvent)?;
                 let mut elements = elements.into_iter().map(RawValue::get);
                 let name = elements.next().ok_or(DecodeError::NotAnEvent)?;
                 let name: String = serde_json::from_str(name).map_err(|_| DecodeError::NotAnEvent)?;
                 match name.as_str() {
                     $($event => Ok(Self::$variant {
-                        $($field: <$type as Argument>::parse(elements.next().unwrap_or("null"))
+                        $($field: <$type as Argument>::parse(elements.next().unwrap_or("null"), attached)
                             .map_err(|error| error.at($event, stringify!($field)))?,)*
                     }),)*
                     unknown => Err(DecodeError::UnknownEvent(unknown.chars().take(MAX_ECHO).collect())),
@@ -189,6 +215,9 @@ messages! {
         "candidate" => Candidate { to: PeerId, candidate: Option<Candidate>, about: Option<SessionRef> },
         /// A robot tells one of its viewers why its session ended.
         "notice" => Notice { to: PeerId, notice: Notice, about: Option<SessionRef> },
+        /// A piece of the picture that the server asked for.
+        "snapshot" => Snapshot { piece: SnapshotPiece, jpeg: Attachment },
+        "snapshotFailed" => SnapshotFailed { failure: SnapshotFailure },
     }
 
     /// What the server tells a viewer.
@@ -213,6 +242,15 @@ messages! {
         "disconnectPeer" => DisconnectPeer { viewer: PeerId },
         "bye" => Bye { viewer: PeerId },
         "notice" => Notice { notice: Notice },
+        /// Somebody wants a camera's current picture.
+        "snapshot" => Snapshot { request: SnapshotRequest },
+    }
+}
+
+impl ToServer {
+    /// The bytes that are sent beside the event.
+    pub fn attachment(&self) -> Option<&Bytes> {
+        if let Self::Snapshot { jpeg: Attachment(bytes), .. } = self { Some(bytes) } else { None }
     }
 }
 
@@ -248,7 +286,8 @@ mod tests {
         ($message:ty, $fixtures:expr) => {{
             let mut seen = std::collections::BTreeSet::new();
             for raw in &$fixtures {
-                let message = <$message>::decode(raw.get()).unwrap_or_else(|error| panic!("{raw}: {error}"));
+                let message = <$message>::decode_with(raw.get(), Some(&Bytes::from_static(b"JPEG")))
+                    .unwrap_or_else(|error| panic!("{raw}: {error}"));
                 seen.insert(message.event());
                 let again = serde_json::to_value(&message).expect("encodes");
                 let mut elements = again.as_array().expect("an array").clone();
@@ -281,6 +320,17 @@ mod tests {
             assert_eq!(notice.code, code, "{event}");
             assert!(notice.message.contains(&names), "{event}: {:?} should name {names:?}", notice.message);
         }
+    }
+
+    #[test]
+    fn bytes_come_with_the_event_that_says_so_or_not_at_all() {
+        let event = r#"["snapshot",{"request":1,"last":true},{"_placeholder":true,"num":0}]"#;
+        let jpeg = Bytes::from_static(b"JPEG");
+        let message = ToServer::decode_with(event, Some(&jpeg)).expect("whole");
+        assert_eq!(message.attachment(), Some(&jpeg));
+        let missing = ToServer::decode(event).expect_err("nothing is attached").to_string();
+        assert!(missing.contains("argument jpeg") && missing.contains("missing"), "{missing}");
+        assert!(ToServer::decode_with(&event.replace("true,\"num", "false,\"num"), Some(&jpeg)).is_err());
     }
 
     #[test]

@@ -69,6 +69,10 @@ fn generate() -> String {
         SessionRef,
         RobotRef,
         LiveRobot,
+        Attachment,
+        SnapshotRequest,
+        SnapshotPiece,
+        SnapshotFailure,
     );
     fn union<M: Declared>(config: &Config) -> String {
         let members: String = M::union(config).iter().map(|member| format!("\n  | {member}")).collect();

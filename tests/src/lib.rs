@@ -7,6 +7,7 @@
 mod attack;
 mod link;
 mod peer;
+mod playback;
 mod process;
 mod puppet;
 mod reception;
@@ -16,7 +17,8 @@ mod world;
 
 pub use attack::Attack;
 pub use link::{Conditions, Link};
-pub use process::{Footprint, Process, Processes, RtspCamera};
+pub use playback::{Playback, Shown};
+pub use process::{Footprint, Log, Process, Processes, RtspCamera};
 pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
 pub use stranger::Stranger;

@@ -27,18 +27,30 @@ pub struct Footprint {
 
 impl Process {
     /// Starts a binary of this workspace, which must have been built.
-    fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
-        Self::start_with(name, arguments, &[])
+    pub fn start(name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::spawn(name, arguments, &[], Stdio::inherit())
     }
 
     /// The same, with more in its environment.
     pub fn start_with(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::spawn(name, arguments, environment, Stdio::inherit())
+    }
+
+    /// The same, with somebody who reads what it logs.
+    pub fn start_logged(name: &str, arguments: &[&str]) -> anyhow::Result<(Self, Log)> {
+        let mut process = Self::spawn(name, arguments, &[], Stdio::piped())?;
+        let log = Log::read(process.0.stderr.take().context("its log is piped")?);
+        Ok((process, log))
+    }
+
+    fn spawn(name: &str, arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> anyhow::Result<Self> {
         let path = binary(name)?;
         let child = Command::new(&path)
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .with_context(|| format!("start {}; `make build` makes it", path.display()))?;
         Ok(Self(child))
@@ -67,23 +79,12 @@ impl Process {
             .context("start unshare, which is part of util-linux")?;
         let log = child.stderr.take().context("its log is piped")?;
         let process = Self(child);
-        let (reached, wait) = std::sync::mpsc::channel();
-        let wanted = until.to_owned();
-        // Reads on to the end, so that the child never waits for its log to be read.
-        std::thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if line.contains(&wanted) {
-                    let _ = reached.send(());
-                }
-            }
-        });
-        wait.recv_timeout(LOGS_WITHIN)
-            .with_context(|| format!("{name} did not log {until:?}; are user namespaces allowed here?"))?;
+        Log::read(log).wait(until).with_context(|| format!("{name} failed; are user namespaces allowed here?"))?;
         Ok(process)
     }
 
     /// SIGKILL: nobody is told anything.
-    fn kill(&mut self) -> io::Result<()> {
+    pub fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
     }
@@ -91,6 +92,14 @@ impl Process {
     /// SIGTERM: it ends in good order.
     pub fn terminate(&self) -> anyhow::Result<()> {
         self.signal("-TERM")
+    }
+
+    /// SIGTERM, and waits for the end that it asks for.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        self.terminate()?;
+        let ended = self.0.wait()?;
+        anyhow::ensure!(ended.success(), "it ended with {ended}");
+        Ok(())
     }
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
@@ -121,6 +130,34 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What a process logs, line by line. Read to the end, so that the process never waits for that.
+pub struct Log(std::sync::mpsc::Receiver<String>);
+
+impl Log {
+    fn read(log: std::process::ChildStderr) -> Self {
+        let (lines, read) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                // Who wanted to know may have heard enough.
+                let _ = lines.send(line);
+            }
+        });
+        Self(read)
+    }
+
+    /// Waits for a line that contains this. Blocks.
+    pub fn wait(&self, text: &str) -> anyhow::Result<String> {
+        let mut seen = Vec::new();
+        loop {
+            match self.0.recv_timeout(LOGS_WITHIN) {
+                Ok(line) if line.contains(text) => return Ok(line),
+                Ok(line) => seen.push(line),
+                Err(_) => anyhow::bail!("nothing was logged about {text:?}, but:\n{}", seen.join("\n")),
+            }
+        }
     }
 }
 

@@ -202,13 +202,23 @@ export type RobotRef = { robot: RobotId, };
 
 export type LiveRobot = { robot: RobotId, cameras: Array<CameraInfo>, viewers: number, };
 
+export type Attachment = Uint8Array;
+
+export type SnapshotRequest = { request: number, camera: CameraId, };
+
+export type SnapshotPiece = { request: number, last: boolean, };
+
+export type SnapshotFailure = { request: number, notice: Notice, };
+
 export type ToServer =
   | [event: "broadcaster", register?: Register | null]
   | [event: "watcher", watch?: Watch | null]
   | [event: "offer", to: PeerId, description?: Description | null, about?: SessionRef | null]
   | [event: "answer", to: PeerId, description?: Description | null, about?: SessionRef | null]
   | [event: "candidate", to: PeerId, candidate?: Candidate | null, about?: SessionRef | null]
-  | [event: "notice", to: PeerId, notice: Notice, about?: SessionRef | null];
+  | [event: "notice", to: PeerId, notice: Notice, about?: SessionRef | null]
+  | [event: "snapshot", piece: SnapshotPiece, jpeg: Attachment]
+  | [event: "snapshotFailed", failure: SnapshotFailure];
 
 export type ToViewer =
   | [event: "broadcaster", about?: RobotRef | null]
@@ -223,4 +233,5 @@ export type ToRobot =
   | [event: "candidate", from: PeerId, candidate: Candidate, about?: SessionRef | null]
   | [event: "disconnectPeer", viewer: PeerId]
   | [event: "bye", viewer: PeerId]
-  | [event: "notice", notice: Notice];
+  | [event: "notice", notice: Notice]
+  | [event: "snapshot", request: SnapshotRequest];

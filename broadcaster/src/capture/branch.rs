@@ -3,7 +3,10 @@
 //! While it rests the valve is shut, and nothing behind it runs. A picture waits before the encoder at most, never behind
 //! it: what is encoded leaves at once.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -19,6 +22,7 @@ use super::{
     moment::Timeline,
     pace,
     sink::{self, Handover},
+    tape::Taker,
 };
 use crate::{
     config::Camera,
@@ -40,10 +44,9 @@ pub(super) struct Branch {
     encoding: Encoding,
     valve: gst::Element,
     sink: gst_app::AppSink,
-    gate: Arc<Gate>,
-    running: bool,
     /// Where it encodes pictures.
     encoder: Option<Encoder>,
+    ways: BTreeMap<Taker, Way>,
 }
 
 struct Encoder {
@@ -52,11 +55,22 @@ struct Encoder {
     nominal: u32,
 }
 
+/// One taker's way out.
+struct Way {
+    gate: Arc<Gate>,
+    wanted: bool,
+    /// Bits per second, if it would do with less than the config says.
+    bitrate: Option<u32>,
+}
+
 /// Where a branch's units go, and how it asks for keyframes.
 #[derive(Clone)]
 pub(super) struct Outlet {
     pub(super) encoding: Encoding,
+    /// To the viewers.
     pub(super) units: mpsc::Sender<AccessUnit>,
+    /// To the recorder, if it has use for them.
+    pub(super) tape: Option<mpsc::Sender<AccessUnit>>,
     pub(super) keyframes: mpsc::Sender<Encoding>,
     pub(super) timeline: Arc<Timeline>,
     /// Units of the camera that nobody got.
@@ -109,11 +123,15 @@ impl Branch {
         outlet: Outlet,
     ) -> Result<Self, CaptureError> {
         let encoding = outlet.encoding;
-        let gate = Arc::new(Gate::closed(match encoding {
+        let run_in = match encoding {
             Encoding::Video { .. } => 0,
             Encoding::Audio => AUDIO_RUN_IN,
-        }));
-        let sink = sink::build(Handover::new(outlet, Arc::clone(&gate)));
+        };
+        let timeline = Arc::clone(&outlet.timeline);
+        let handovers = Handover::all(&outlet, || Arc::new(Gate::closed(run_in)));
+        let way = |handover: &Handover| (handover.taker(), Way { gate: handover.gate(), wanted: false, bitrate: None });
+        let ways = handovers.iter().map(way).collect();
+        let sink = sink::build(handovers, timeline);
         let valve = make("valve", CORE, &[("drop", "true")])?;
         let mut elements = vec![valve.clone(), make("queue", CORE, waiting)?];
         elements.extend(steps);
@@ -121,41 +139,52 @@ impl Branch {
         pipeline.add_many(&elements).map_err(CaptureError::Link)?;
         gst::Element::link_many(&elements).map_err(CaptureError::Link)?;
         source.link(&valve).map_err(CaptureError::Link)?;
-        Ok(Self { encoding, valve, sink, gate, running: false, encoder: None })
+        Ok(Self { encoding, valve, sink, encoder: None, ways })
     }
 
     pub(super) fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// Starts or rests the encoder, or leaves it as it is. A run's first unit is a keyframe.
-    pub(super) fn set_running(&mut self, running: bool) {
-        if running == self.running {
+    /// Opens a taker's way, perhaps at less than the config's bitrate, or closes it. What comes on it then begins with a
+    /// keyframe; the encoder rests while nobody wants anything of it.
+    pub(super) fn set_wanted(&mut self, taker: Taker, wish: Option<Option<u32>>) {
+        let Some(way) = self.ways.get_mut(&taker) else { return };
+        let changed = way.wanted != wish.is_some();
+        (way.wanted, way.bitrate) = (wish.is_some(), wish.flatten());
+        let gate = Arc::clone(&way.gate);
+        self.set_bitrate();
+        if !changed {
             return;
         }
-        tracing::debug!(encoding = ?self.encoding, running, "encoder");
-        self.running = running;
-        if running {
-            self.gate.open();
-            // The encoder remembers it, and would otherwise go on from the last picture of its run before.
+        tracing::debug!(encoding = ?self.encoding, ?taker, wanted = wish.is_some(), "encoder");
+        if wish.is_some() {
+            gate.open();
+            // The encoder remembers it, and would otherwise go on from the last picture of its run before, or of another's.
             self.request_keyframe();
-            self.valve.set_property("drop", false);
-        } else {
-            self.valve.set_property("drop", true);
-            self.gate.close();
+        }
+        self.valve.set_property("drop", !self.is_running());
+        if wish.is_none() {
+            gate.close();
         }
     }
 
-    /// Bits per second from now on; none is what the config says.
-    pub(super) fn set_bitrate(&mut self, bitrate: Option<u32>) {
+    fn is_running(&self) -> bool {
+        self.ways.values().any(|way| way.wanted)
+    }
+
+    /// What the viewers' paths carry, while they watch: a recording takes what it gets.
+    fn set_bitrate(&mut self) {
+        let viewers = self.ways.get(&Taker::Viewers).filter(|way| way.wanted);
+        let wish = viewers.and_then(|way| way.bitrate);
         if let Some(Encoder { control, nominal }) = &mut self.encoder {
-            control.set_bitrate(bitrate.unwrap_or(*nominal));
+            control.set_bitrate(wish.unwrap_or(*nominal));
         }
     }
 
     pub(super) fn request_keyframe(&self) {
         // What a resting encoder remembers is one keyframe for each request, when it runs again.
-        if let Some(Encoder { control, .. }) = self.encoder.as_ref().filter(|_| self.running) {
+        if let Some(Encoder { control, .. }) = self.encoder.as_ref().filter(|_| self.is_running()) {
             control.request_keyframe(&self.sink);
         }
     }

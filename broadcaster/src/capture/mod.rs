@@ -18,10 +18,12 @@ mod pipeline;
 mod pulse;
 mod scene;
 mod sink;
+mod snapshot;
 mod sound;
 mod source;
 mod supervision;
 mod synthetic;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod tone;
@@ -51,8 +53,11 @@ use moment::Timeline;
 use pipeline::Pipeline;
 use pulse::Pulse;
 use scene::Scene;
+pub(crate) use snapshot::{Shutter, SnapshotError};
 use sound::SoundCapture;
 use supervision::{Supervision, Watchdog};
+use tape::Taker;
+pub(crate) use tape::Tape;
 pub(crate) use trial::{Trial, try_out};
 
 /// Pictures between an encoder and the fan-out.
@@ -188,6 +193,8 @@ pub(crate) struct Capture {
     rungs: Vec<protocol::Rung>,
     outlets: Vec<Outlet>,
     running: watch::Receiver<Running>,
+    recorded: watch::Receiver<Running>,
+    shutter: watch::Sender<Option<Shutter>>,
     keyframes: mpsc::Receiver<Encoding>,
     lost: mpsc::Sender<bool>,
     sound: Option<SoundCapture>,
@@ -216,6 +223,8 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
     let rungs = info.video.rungs.clone();
     let (keyframes, wanted) = mpsc::channel(KEYFRAMES_WANTED);
     let (running, to_run) = watch::channel(Running::new());
+    // Without a tape nothing is ever said on this one.
+    let (_, recorded) = watch::channel(Running::new());
     let (lose, lost) = mpsc::channel(LOSSES);
     let timeline = Timeline::begin();
     let left_out = Arc::new(AtomicU64::new(0));
@@ -232,14 +241,16 @@ pub(crate) fn open(camera: Camera, rungs: &[config::Rung]) -> (Feed, Capture) {
                 Encoding::Audio => timeline.beside(),
             };
             let (keyframes, left_out) = (keyframes.clone(), left_out.clone());
-            (Outlet { encoding, units, keyframes, timeline, left_out }, (encoding, taken))
+            (Outlet { encoding, units, tape: None, keyframes, timeline, left_out }, (encoding, taken))
         })
         .unzip();
     let of_sound = outlets.iter().find(|outlet: &&Outlet| outlet.encoding == Encoding::Audio);
-    let sound = of_sound.map(|outlet| SoundCapture::new(&camera, outlet.clone(), to_run.clone()));
+    let sound = of_sound.map(|outlet| SoundCapture::new(&camera, outlet.clone(), to_run.clone(), recorded.clone()));
     let feed = Feed { info, adjusts: !camera.source.is_passthrough(), units, running, keyframes, lost, health };
     let chooser = (!camera.source.is_passthrough()).then(|| Chooser::new(camera.encoder));
-    (feed, Capture { camera, rungs, outlets, running: to_run, keyframes: wanted, lost: lose, sound, chooser, pulse })
+    let (running, keyframes, lost) = (to_run, wanted, lose);
+    let shutter = watch::Sender::new(None);
+    (feed, Capture { camera, rungs, outlets, running, recorded, shutter, keyframes, lost, sound, chooser, pulse })
 }
 
 fn encodings(camera: &Camera, rungs: usize) -> Vec<Encoding> {
@@ -291,6 +302,7 @@ impl Capture {
             let (end, pictures) = match started {
                 Ok(mut pipeline) => {
                     let end = self.attend(&mut pipeline, cancel).await;
+                    self.shutter.send_replace(None);
                     let pictures = pipeline.pictures();
                     self.pulse.close(pictures);
                     stop(pipeline).await?;
@@ -342,17 +354,19 @@ impl Capture {
     }
 
     fn start(&mut self, scene: Option<&Arc<Scene>>, h264: Option<&Kind>) -> Result<Pipeline, CaptureError> {
-        let Self { camera, rungs, outlets, running, .. } = self;
+        let Self { camera, rungs, outlets, running, recorded, shutter, .. } = self;
         let mut pipeline = Pipeline::build(camera, scene, rungs, outlets, h264)?;
         pipeline.start()?;
+        shutter.send_replace(Some(pipeline.shutter().clone()));
         // What was said before now is not a change any more.
         running.mark_changed();
+        recorded.mark_changed();
         Ok(pipeline)
     }
 
     /// Serves a pipeline until it ends or fails.
     async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
-        let Self { camera, running, keyframes, lost, pulse, .. } = self;
+        let Self { camera, running, recorded, keyframes, lost, pulse, .. } = self;
         let mut messages = pipeline.messages();
         let mut watchdog = Watchdog::new(moment::now());
         let mut watch = tokio::time::interval(WATCH);
@@ -360,7 +374,8 @@ impl Capture {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
-                Ok(()) = running.changed() => pipeline.run_only(&running.borrow_and_update()),
+                Ok(()) = running.changed() => pipeline.run_only(Taker::Viewers, &running.borrow_and_update()),
+                Ok(()) = recorded.changed() => pipeline.run_only(Taker::Recorder, &recorded.borrow_and_update()),
                 Some(encoding) = keyframes.recv() => pipeline.request_keyframe(encoding),
                 _ = watch.tick() => {
                     let pictures = pipeline.pictures();

@@ -8,10 +8,7 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::media::{Moment, NtpTime};
-
-/// From NTP's epoch, 1900, to Unix's, 1970 (RFC 5905, figure 4).
-const NTP_TO_UNIX: u64 = 2_208_988_800;
+use crate::media::{Moment, NTP_TO_UNIX, NtpTime};
 
 /// A pipeline's running time may be this far from where it should be before another has begun: clocks are read one after the
 /// other.

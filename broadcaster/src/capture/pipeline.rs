@@ -19,7 +19,9 @@ use super::{
     encoder::Kind,
     failed,
     scene::Scene,
+    snapshot::Shutter,
     source::OpenSource,
+    tape::Taker,
 };
 use crate::{
     config::Camera,
@@ -31,6 +33,7 @@ pub(super) struct Pipeline {
     source: OpenSource,
     branches: Vec<Branch>,
     pictures: Arc<AtomicU64>,
+    shutter: Shutter,
 }
 
 impl Pipeline {
@@ -49,6 +52,7 @@ impl Pipeline {
         let pictures = make("tee", "libgstreamer1.0-0", &[("allow-not-linked", "true")])?;
         pipeline.add(&pictures).map_err(CaptureError::Link)?;
         source.end.link(&pictures).map_err(CaptureError::Link)?;
+        let shutter = Shutter::at(&pictures.static_pad("sink").expect("a tee has one"), camera.source.is_passthrough());
         let mut branches = Vec::new();
         for outlet in outlets {
             let outlet = outlet.clone();
@@ -64,7 +68,7 @@ impl Pipeline {
                 Encoding::Audio => continue,
             });
         }
-        Ok(Self { pipeline, source, branches, pictures: counter })
+        Ok(Self { pipeline, source, branches, pictures: counter, shutter })
     }
 
     pub(super) fn start(&mut self) -> Result<(), CaptureError> {
@@ -96,14 +100,15 @@ impl Pipeline {
         self.pipeline.bus().expect("a pipeline has a bus").timed_pop(most)
     }
 
-    /// Runs these encoders and no others, each at its bitrate.
-    pub(super) fn run_only(&mut self, running: &Running) {
+    pub(super) fn shutter(&self) -> &Shutter {
+        &self.shutter
+    }
+
+    /// This taker wants these encodings and no others, each at its bitrate. An encoder runs while anybody wants what it
+    /// makes.
+    pub(super) fn run_only(&mut self, taker: Taker, wanted: &Running) {
         for branch in &mut self.branches {
-            let bitrate = running.get(&branch.encoding());
-            if let Some(bitrate) = bitrate {
-                branch.set_bitrate(*bitrate);
-            }
-            branch.set_running(bitrate.is_some());
+            branch.set_wanted(taker, wanted.get(&branch.encoding()).copied());
         }
     }
 
@@ -159,6 +164,7 @@ mod tests {
         let outlet = |encoding| Outlet {
             encoding,
             units: units.clone(),
+            tape: None,
             keyframes: keyframes.clone(),
             timeline: timeline.clone(),
             left_out: Arc::default(),
@@ -178,7 +184,7 @@ mod tests {
             valves.filter(|valve| !valve.property::<bool>("drop")).count()
         };
         assert_eq!(open(&pipeline), 0);
-        pipeline.run_only(&[(running, None)].into());
+        pipeline.run_only(Taker::Viewers, &[(running, None)].into());
         pipeline.start().expect("it starts");
         for _ in 0..3 {
             taken.blocking_recv().expect("pictures come");
@@ -188,9 +194,9 @@ mod tests {
             pad.current_caps().is_some()
         });
         assert_eq!((fed, open(&pipeline)), ([true, false], 1));
-        pipeline.run_only(&[(running, None), (resting, None)].into());
+        pipeline.run_only(Taker::Viewers, &[(running, None), (resting, None)].into());
         assert_eq!(open(&pipeline), 2);
-        pipeline.run_only(&Running::new());
+        pipeline.run_only(Taker::Viewers, &Running::new());
         assert_eq!(open(&pipeline), 0);
     }
 }

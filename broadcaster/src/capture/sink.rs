@@ -1,25 +1,31 @@
 //! The pipeline's end: encoded buffers become access units and leave for Rust, without being copied.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     branch::Outlet,
     gate::Gate,
     moment::{self, Timeline},
+    tape::Taker,
 };
-use crate::media::AccessUnit;
+use crate::media::{AccessUnit, Encoding};
 
-pub(super) fn build(mut handover: Handover) -> gst_app::AppSink {
+pub(super) fn build(mut handovers: Vec<Handover>, timeline: Arc<Timeline>) -> gst_app::AppSink {
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            if let Some(unit) = access_unit(sink, &sample, &handover.outlet.timeline) {
-                handover.pass(unit);
+            if let Some(unit) = access_unit(sink, &sample, &timeline) {
+                for handover in &mut handovers {
+                    handover.pass(unit.clone());
+                }
             }
             // Whatever became of it: an error would reach the source, and end the camera's other encodings as well.
             Ok(gst::FlowSuccess::Ok)
@@ -31,7 +37,11 @@ pub(super) fn build(mut handover: Handover) -> gst_app::AppSink {
 
 /// Passes units on and, when the receiver is behind, leaves out everything up to the next keyframe.
 pub(super) struct Handover {
-    outlet: Outlet,
+    taker: Taker,
+    encoding: Encoding,
+    units: mpsc::Sender<AccessUnit>,
+    keyframes: mpsc::Sender<Encoding>,
+    left_out: Arc<AtomicU64>,
     gate: Arc<Gate>,
     /// Units left out since the last one that was passed on.
     lost: u64,
@@ -40,11 +50,33 @@ pub(super) struct Handover {
 }
 
 impl Handover {
-    pub(super) fn new(outlet: Outlet, gate: Arc<Gate>) -> Self {
-        Self { outlet, gate, lost: 0, asked: false }
+    /// One for each taker of what this outlet gives.
+    pub(super) fn all(outlet: &Outlet, gate: impl Fn() -> Arc<Gate>) -> Vec<Self> {
+        let takers = [(Taker::Viewers, Some(&outlet.units)), (Taker::Recorder, outlet.tape.as_ref())];
+        let handover = |(taker, units): (Taker, Option<&mpsc::Sender<AccessUnit>>)| {
+            Some(Self {
+                taker,
+                encoding: outlet.encoding,
+                units: units?.clone(),
+                keyframes: outlet.keyframes.clone(),
+                left_out: Arc::clone(&outlet.left_out),
+                gate: gate(),
+                lost: 0,
+                asked: false,
+            })
+        };
+        takers.into_iter().filter_map(handover).collect()
     }
 
-    fn pass(&mut self, unit: AccessUnit) {
+    pub(super) fn taker(&self) -> Taker {
+        self.taker
+    }
+
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
+    fn pass(&mut self, mut unit: AccessUnit) {
         let keyframe = unit.keyframe;
         if !self.gate.admits(keyframe) {
             return;
@@ -52,10 +84,15 @@ impl Handover {
         if self.lost > 0 && !keyframe {
             return self.lose();
         }
-        match self.outlet.units.try_send(unit) {
+        if self.taker == Taker::Recorder {
+            // A disk may be seconds behind; a driver's buffers are few, and it wants them back.
+            unit.data = Bytes::copy_from_slice(&unit.data);
+        }
+        match self.units.try_send(unit) {
             Ok(()) => {
                 if self.lost > 0 {
-                    tracing::warn!(encoding = ?self.outlet.encoding, units = self.lost, "the sender was behind; units left out");
+                    let (encoding, taker) = (self.encoding, self.taker);
+                    tracing::warn!(?encoding, ?taker, units = self.lost, "the taker was behind; units left out");
                 }
                 (self.lost, self.asked) = (0, false);
             }
@@ -64,16 +101,16 @@ impl Handover {
                 self.asked &= !keyframe;
                 self.lose();
             }
-            // The fan-out has ended, and the camera will be told.
+            // The taker has ended, and the camera will be told.
             Err(TrySendError::Closed(_)) => {}
         }
     }
 
     fn lose(&mut self) {
         self.lost += 1;
-        self.outlet.left_out.fetch_add(1, Ordering::Relaxed);
+        self.left_out.fetch_add(1, Ordering::Relaxed);
         if !self.asked {
-            self.asked = self.outlet.keyframes.try_send(self.outlet.encoding).is_ok();
+            self.asked = self.keyframes.try_send(self.encoding).is_ok();
         }
     }
 }
@@ -92,10 +129,8 @@ fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample, timeline: &Timelin
 mod tests {
     use std::time::{Duration, Instant};
 
-    use tokio::sync::mpsc;
-
     use super::*;
-    use crate::media::{Encoding, Moment, NtpTime};
+    use crate::media::{Moment, NtpTime};
 
     #[expect(clippy::disallowed_methods, reason = "an instant that nobody looks at")]
     fn unit(keyframe: bool) -> AccessUnit {
@@ -110,8 +145,9 @@ mod tests {
         let gate = Arc::new(Gate::closed(0));
         gate.open();
         let (timeline, left_out) = (Timeline::begin(), Arc::default());
-        let outlet = Outlet { encoding: Encoding::Audio, units, keyframes, timeline, left_out };
-        (Handover::new(outlet, gate), taken, asked)
+        let outlet = Outlet { encoding: Encoding::Audio, units, tape: None, keyframes, timeline, left_out };
+        let handover = Handover::all(&outlet, || gate.clone()).pop().expect("the viewers'");
+        (handover, taken, asked)
     }
 
     #[test]
@@ -132,14 +168,14 @@ mod tests {
         assert!(taken.try_recv().is_ok_and(|unit| unit.keyframe));
         pass(false);
         assert!(taken.try_recv().is_ok_and(|unit| !unit.keyframe), "and all is well again");
-        assert_eq!(handover.outlet.left_out.load(Ordering::Relaxed), 4);
+        assert_eq!(handover.left_out.load(Ordering::Relaxed), 4);
         assert!(asked.try_recv().is_err());
     }
 
     #[test]
     fn a_request_that_finds_no_room_is_made_again() {
         let (mut handover, _taken, mut asked) = handover();
-        handover.outlet.keyframes.try_send(Encoding::Audio).expect("room");
+        handover.keyframes.try_send(Encoding::Audio).expect("room");
         handover.pass(unit(true));
         handover.pass(unit(false));
         assert!(asked.try_recv().is_ok(), "somebody else's");

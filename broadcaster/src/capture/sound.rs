@@ -12,20 +12,21 @@ use futures_util::StreamExt;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use protocol::CameraId;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaptureError, End, Running, STOPS_WITHIN, Verdict, WATCH,
+    CaptureError, End, STOPS_WITHIN, Verdict, WATCH,
     branch::{Branch, Outlet},
     judge, microphone, moment,
     pipeline::{count, link},
     supervision::{Supervision, Watchdog},
+    tape::Taker,
     tone,
 };
 use crate::{
     config::{Camera, Sound},
-    media::Encoding,
+    media::{AccessUnit, Encoding, Running},
 };
 
 /// Sound systems may finish what they do for nobody before they serve somebody.
@@ -36,6 +37,7 @@ pub(super) struct SoundCapture {
     sound: Sound,
     outlet: Outlet,
     running: watch::Receiver<Running>,
+    recorded: watch::Receiver<Running>,
     /// Which of the sound systems comes next, where any will do.
     attempt: usize,
 }
@@ -48,8 +50,19 @@ struct Pipeline {
 }
 
 impl SoundCapture {
-    pub(super) fn new(camera: &Camera, outlet: Outlet, running: watch::Receiver<Running>) -> Self {
-        Self { camera: camera.id.clone(), sound: camera.sound.clone(), outlet, running, attempt: 0 }
+    pub(super) fn new(
+        camera: &Camera,
+        outlet: Outlet,
+        running: watch::Receiver<Running>,
+        recorded: watch::Receiver<Running>,
+    ) -> Self {
+        Self { camera: camera.id.clone(), sound: camera.sound.clone(), outlet, running, recorded, attempt: 0 }
+    }
+
+    /// Opens the way to a recorder, before the capture runs.
+    pub(super) fn tape(&mut self, sounds: mpsc::Sender<AccessUnit>, recorded: watch::Receiver<Running>) {
+        self.outlet.tape = Some(sounds);
+        self.recorded = recorded;
     }
 
     /// Finds out whether GStreamer has what it takes, without opening a microphone.
@@ -100,11 +113,17 @@ impl SoundCapture {
         let mut announced = false;
         // What was said before now is not a change any more.
         self.running.mark_changed();
+        self.recorded.mark_changed();
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
                 Ok(()) = self.running.changed() => {
-                    pipeline.branch.set_running(self.running.borrow_and_update().contains_key(&Encoding::Audio));
+                    let wish = self.running.borrow_and_update().get(&Encoding::Audio).copied();
+                    pipeline.branch.set_wanted(Taker::Viewers, wish);
+                }
+                Ok(()) = self.recorded.changed() => {
+                    let wish = self.recorded.borrow_and_update().get(&Encoding::Audio).copied();
+                    pipeline.branch.set_wanted(Taker::Recorder, wish);
                 }
                 _ = watch.tick() => {
                     let pieces = pipeline.pieces.load(Ordering::Relaxed);

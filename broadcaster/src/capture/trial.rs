@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Capture, CaptureError, Choice, Feed, Verdict, encoder::Kind, init, judge_camera, moment, open, pipeline::Pipeline,
-    scene::Scene,
+    scene::Scene, tape::Taker,
 };
 use crate::{
     config::{Camera, Rung},
@@ -80,7 +80,7 @@ fn attempt(mut feed: Feed, mut capture: Capture, h264: Option<&Kind>) -> Result<
     let first_picture = moment::now().saturating_duration_since(began);
     let idle = trial.count()?;
     let best: Running = trial.feed.units.first().map(|(encoding, _)| (*encoding, None)).into_iter().collect();
-    trial.pipeline.run_only(&best);
+    trial.pipeline.run_only(Taker::Viewers, &best);
     trial.until(moment::now() + COUNTED_FOR, |_, units| units > 0)?;
     let busy = trial.count()?;
     let share = |count: Count| count.processor.as_secs_f64() / count.took.as_secs_f64();

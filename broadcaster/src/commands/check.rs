@@ -7,7 +7,7 @@ use protocol::Projection;
 use super::Answer;
 use crate::{
     Choice, check_camera, check_media,
-    config::{Camera, Config},
+    config::{Camera, Config, Recording},
 };
 
 /// Says what the config would do. Everything that stands in its way is named, not only the first.
@@ -57,6 +57,13 @@ fn describe(config: &Config) -> String {
         }
     }
     line("Each quality is encoded only while somebody watches it.".to_owned());
+    let recorded: Vec<&str> =
+        config.cameras.iter().filter(|camera| camera.record).map(|camera| camera.id.as_str()).collect();
+    if !recorded.is_empty() {
+        let Recording { dir, quota, reserve, segment } = &config.recording;
+        let (cameras, dir) = (recorded.join(" and "), dir.display());
+        line(format!("Records {cameras} in {dir}, {segment:?} a file, {quota} at most, and leaves {reserve} free."));
+    }
     out
 }
 

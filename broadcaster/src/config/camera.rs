@@ -39,6 +39,8 @@ pub struct Camera {
     pub projection: Projection,
     pub mount: Rotation,
     pub sound: Sound,
+    /// Its best quality is kept on disk.
+    pub record: bool,
 }
 
 /// Rows and columns to leave out, in pixels of what the source gives.
@@ -97,6 +99,8 @@ struct Section {
     #[serde(default)]
     sound: sound::Kind,
     sound_device: Option<String>,
+    #[serde(default)]
+    record: bool,
 }
 
 impl TryFrom<Section> for Camera {
@@ -106,7 +110,7 @@ impl TryFrom<Section> for Camera {
         let Section { id, title, device, format, url, path, pipeline, passthrough, sensor, .. } = section;
         let source = Keys { device, format, url, path, pipeline, passthrough, sensor }.source(&id, section.source)?;
         let encoder = Encoder::of(&id, &source, section.encoder)?;
-        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, .. } = section;
+        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, record, .. } = section;
         let sound = section.sound.sound(&id, section.sound_device)?;
         let rotate = Turn::read(section.rotate, &id)?;
         let shape = section.projection.unwrap_or(source.shape());
@@ -130,7 +134,22 @@ impl TryFrom<Section> for Camera {
         }
         let sight = Sight { shape, coverage, lenses, blend, mount, size: [width, height] };
         let (projection, mount) = sight.read(&id)?;
-        Ok(Self { id, title, source, crop, rotate, width, height, fps, bitrate, encoder, projection, mount, sound })
+        Ok(Self {
+            id,
+            title,
+            source,
+            crop,
+            rotate,
+            width,
+            height,
+            fps,
+            bitrate,
+            encoder,
+            projection,
+            mount,
+            sound,
+            record,
+        })
     }
 }
 
@@ -166,6 +185,7 @@ impl Camera {
             projection: Projection::Equirectangular { coverage: None },
             mount: Rotation::default(),
             sound: Sound::default(),
+            record: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod camera;
 mod encoder;
 mod lens;
+mod recording;
 mod rungs;
 mod sight;
 mod sound;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use crate::{media::PacketSize, signalling::ServerUrl};
 pub use camera::{Camera, Crop, Turn};
 pub use encoder::Encoder;
+pub use recording::{InvalidSize, Recording, Size};
 pub use rungs::{MAX_RUNGS, Rung};
 pub use sound::{Sound, SoundSystem};
 pub use source::{RtspUrl, Source, V4l2Format};
@@ -42,6 +44,7 @@ pub struct Config {
     pub cameras: Vec<Camera>,
     /// Empty: what each camera's own size suggests.
     pub rungs: Vec<Rung>,
+    pub recording: Recording,
     pub log: daemon::log::Log,
 }
 
@@ -95,6 +98,8 @@ pub enum ConfigError {
     TooManyRungs(usize),
     #[error("[[rungs]] number {number}: {key} is {value}, but must be {rule}")]
     Rung { number: usize, key: &'static str, value: u32, rule: String },
+    #[error("recording.{key} is {value}, but must be {rule}")]
+    Recording { key: &'static str, value: String, rule: &'static str },
     #[error("media.max_viewers is 0: nobody could watch; use 1 or more")]
     NoViewers,
     #[error("media.max_packet is {0}, but must be from 576 to 1500 bytes")]
@@ -110,6 +115,7 @@ impl Default for Config {
             fanout: Fanout::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
             rungs: Vec::new(),
+            recording: Recording::default(),
             log: daemon::log::Log::default(),
         }
     }
@@ -146,6 +152,7 @@ impl Config {
         if !(PacketSize::MIN_WIRE..=PacketSize::MAX_WIRE).contains(&usize::from(self.media.max_packet)) {
             return Err(ConfigError::PacketSize(self.media.max_packet));
         }
+        self.recording.check()?;
         let mut ids = BTreeSet::new();
         for camera in &self.cameras {
             if !ids.insert(&camera.id) {

@@ -22,6 +22,7 @@ fn the_sample_states_the_defaults() {
     assert_eq!(format!("{:?}", sample.media), format!("{:?}", default.media));
     assert_eq!(format!("{:?}", sample.cameras[0]), format!("{titled:?}"));
     assert_eq!(format!("{:?}", sample.server), format!("{:?}", default.server));
+    assert_eq!(sample.recording, default.recording);
 }
 
 /// They stand there as comments: as sections they would hold for a camera of any other size as well.
@@ -46,6 +47,8 @@ fn what_cannot_work_is_named() {
     assert!(broken("[media]\nmax_packet = 1501").contains("max_packet is 1501"));
     assert!(broken("fps = 0").contains("fps is 0"));
     assert!(broken("bitrate = 5").contains("bitrate is 5"));
+    assert!(broken("[recording]\nquota = \"5kB\"").contains("recording.quota is 5 kB, but must be 1MB or more"));
+    assert!(broken("[recording]\nsegment = \"1s\"").contains("recording.segment is 1s"));
     assert!(broken("[[cameras]]\nid = \"main\"\nsource = \"test\"").contains("\"main\""));
     assert!(toml::from_str::<Config>("cameras = []").expect("parses").check().is_err());
 }

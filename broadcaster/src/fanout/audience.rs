@@ -197,7 +197,7 @@ impl Audience {
             ToRobot::DisconnectPeer { viewer } | ToRobot::Bye { viewer } => {
                 self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Left, now));
             }
-            ToRobot::Notice { .. } => {}
+            ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => {}
         }
     }
 

@@ -120,7 +120,7 @@ impl Switchboard {
                 let place = self.viewers.get(viewer).and_then(|session| self.sessions.get(session));
                 (place.map_or(Target::Nobody, |place| Target::One(place.shard)), None)
             }
-            ToRobot::Notice { .. } => (Target::Nobody, None),
+            ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => (Target::Nobody, None),
         }
     }
 

@@ -26,6 +26,9 @@ const VIDEO_CLOCK: u32 = 90_000;
 /// RTP's clock for Opus, whatever it samples at (RFC 7587, section 4.1).
 const AUDIO_CLOCK: u32 = 48_000;
 
+/// From NTP's epoch, 1900, to Unix's, 1970 (RFC 5905, figure 4).
+pub(crate) const NTP_TO_UNIX: u64 = 2_208_988_800;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VideoCodec {
     H264,
@@ -74,6 +77,13 @@ impl NtpTime {
     pub(crate) fn after(self, time: Duration) -> Self {
         Self(self.0.wrapping_add(((time.as_nanos() << 32) / 1_000_000_000) as u64))
     }
+
+    /// The same since 1970, up to 2106: seconds before 1970 are those of the era that follows.
+    pub(crate) fn since_1970(self) -> Duration {
+        let seconds = ((self.0 >> 32) as u32).wrapping_sub(NTP_TO_UNIX as u32);
+        let nanos = ((self.0 & u64::from(u32::MAX)) * 1_000_000_000).div_ceil(1 << 32);
+        Duration::from_secs(seconds.into()) + Duration::from_nanos(nanos)
+    }
 }
 
 /// One instant of capture, on every clock that somebody reads it from.
@@ -97,8 +107,12 @@ pub(crate) struct AccessUnit {
 
 /// A time on one of RTP's clocks, modulo 2³².
 pub(crate) fn ticks(time: Duration, clock_rate: u32) -> u32 {
-    let ticks = time.as_nanos() * u128::from(clock_rate) / 1_000_000_000;
-    (ticks & u128::from(u32::MAX)) as u32
+    (ticks64(time, clock_rate) & u64::from(u32::MAX)) as u32
+}
+
+/// The same on a clock that does not wrap.
+pub(crate) fn ticks64(time: Duration, clock_rate: u32) -> u64 {
+    (time.as_nanos() * u128::from(clock_rate) / 1_000_000_000) as u64
 }
 
 #[cfg(test)]
@@ -109,6 +123,13 @@ mod tests {
     fn timestamps_wrap_and_do_not_saturate() {
         let late = Duration::from_secs(60 * 60 * 24);
         assert_eq!(u64::from(ticks(late, VIDEO_CLOCK)), late.as_secs() * 90_000 % (1 << 32));
+    }
+
+    #[test]
+    fn wall_time_leads_back_to_1970_in_both_eras() {
+        let seconds = |ntp: u64| NtpTime(ntp).since_1970().as_secs_f64();
+        assert_eq!(seconds((1_700_000_000 + NTP_TO_UNIX) << 32 | 1 << 30), 1_700_000_000.25);
+        assert_eq!(seconds(7 << 32), ((1u64 << 32) - NTP_TO_UNIX + 7) as f64);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One Socket.IO connection, from the client's end (protocol version 5 over Engine.IO 4, WebSocket only, text only).
+//! One Socket.IO connection, from the client's end (protocol version 5 over Engine.IO 4, WebSocket only).
 //!
 //! The crates that speak this protocol's server side parse only what clients send, and the client crate spawns its handlers,
 //! which loses the order of events; what a client must speak is the little below.
@@ -117,7 +117,13 @@ impl Connection {
     /// Says something.
     pub async fn emit(&mut self, message: &ToServer) -> Result<(), ConnectionError> {
         let json = serde_json::to_string(message).expect("messages are plain data");
-        self.write(format!("42{json}")).await
+        match message.attachment() {
+            None => self.write(format!("42{json}")).await,
+            Some(bytes) => {
+                self.write(format!("451-{json}")).await?;
+                self.send(Message::Binary(bytes.clone())).await
+            }
+        }
     }
 
     /// Says something and wants an answer, which comes as [`Incoming::Ack`].
@@ -162,9 +168,13 @@ impl Connection {
         let _ = tokio::time::timeout(GOODBYE_WITHIN, goodbye).await;
     }
 
-    /// A line that takes nothing for as long as a ping may be late is as dead as one that says nothing.
     async fn write(&mut self, text: String) -> Result<(), ConnectionError> {
-        let sent = tokio::time::timeout(self.heartbeat, self.socket.send(Message::text(text)));
+        self.send(Message::text(text)).await
+    }
+
+    /// A line that takes nothing for as long as a ping may be late is as dead as one that says nothing.
+    async fn send(&mut self, message: Message) -> Result<(), ConnectionError> {
+        let sent = tokio::time::timeout(self.heartbeat, self.socket.send(message));
         Ok(sent.await.map_err(|_| ConnectionError::Silent(self.heartbeat))??)
     }
 

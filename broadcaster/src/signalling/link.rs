@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{Code, RegisterReply, ToRobot, ToServer};
+use protocol::{Code, RegisterReply, SnapshotRequest, ToRobot, ToServer};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,9 @@ pub struct Link {
     pub server: ServerUrl,
     pub events: mpsc::Sender<LinkEvent>,
     pub outgoing: mpsc::Receiver<ToServer>,
+    /// Requests for snapshots, and what answers them, piece by piece between other messages.
+    pub snapshots: mpsc::Sender<SnapshotRequest>,
+    pub pictures: mpsc::Receiver<ToServer>,
 }
 
 enum LinkError {
@@ -92,7 +95,7 @@ impl Link {
             opened = Connection::open(&self.server) => opened?,
         };
         // What was meant for the former connection means nothing on this one.
-        while self.outgoing.try_recv().is_ok() {}
+        while self.outgoing.try_recv().is_ok() || self.pictures.try_recv().is_ok() {}
         self.tell(LinkEvent::Up).await?;
         let error = self.relay(&mut connection).await;
         if matches!(error, Err(LinkError::Orphaned)) {
@@ -117,6 +120,7 @@ impl Link {
                     Some(message) => connection.emit(&message).await?,
                     None => return Err(LinkError::Orphaned),
                 },
+                Some(piece) = self.pictures.recv() => connection.emit(&piece).await?,
                 incoming = connection.next() => match incoming? {
                     Incoming::Ack(id, json) if registration == Some(id) => self.registered(&json).await?,
                     Incoming::Ack(..) => {}
@@ -138,6 +142,11 @@ impl Link {
     async fn event(&self, json: &str) -> Result<(), LinkError> {
         match ToRobot::decode(json) {
             Ok(ToRobot::Notice { notice }) if notice.code == Code::Replaced => Err(LinkError::Replaced),
+            Ok(ToRobot::Snapshot { request }) => {
+                // Who asks more than can be answered waits in vain, which is the server's to bear.
+                let _ = self.snapshots.try_send(request);
+                Ok(())
+            }
             Ok(message) => self.tell(LinkEvent::Message(message)).await,
             // Viewers' events reach everybody who has not chosen a role yet, and a newer server may know more events.
             Err(error) => {

@@ -1,6 +1,7 @@
 //! What is served over plain HTTP: the page, health, and the API; and the way to Socket.IO.
 
 mod page;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,8 @@ pub(crate) fn router(socket_io: MethodRouter, of_server: About, rooms: Enquiries
         .route("/readyz", get(readiness))
         .route("/api/v1/robots", get(robots))
         .route("/api/v1/server", get(about))
+        .route("/api/v1/robots/{robot}/snapshot.jpg", get(snapshot::of_robot))
+        .route("/api/v1/robots/{robot}/cameras/{camera}/snapshot.jpg", get(snapshot::of_camera))
         .with_state(Shared { about: of_server, rooms, ending })
         .merge(page::routes())
         .route("/socket.io/", socket_io.clone())

@@ -127,6 +127,21 @@ async fn robots_may_know_the_version_and_where_stun_is_but_no_credential() {
 }
 
 #[tokio::test]
+async fn who_asks_for_a_picture_of_nobody_is_told_so() {
+    let app = app();
+    for (path, status, says) in [
+        ("/api/v1/robots/demo/snapshot.jpg", StatusCode::SERVICE_UNAVAILABLE, "demo is not connected"),
+        ("/api/v1/robots/demo/cameras/main/snapshot.jpg", StatusCode::SERVICE_UNAVAILABLE, "demo is not connected"),
+        ("/api/v1/robots/r2/snapshot.jpg", StatusCode::NOT_FOUND, "r2"),
+        ("/api/v1/robots/a%20b/snapshot.jpg", StatusCode::NOT_FOUND, "nothing here"),
+    ] {
+        let response = app.get(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert!(text(response).await.contains(says), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn other_paths_and_methods_are_refused() {
     let app = app();
     for path in ["/nothing", "/watch", "/watch/a%20b", "/watch/demo/main/more", "/assets/absent.js", "/index.html"] {

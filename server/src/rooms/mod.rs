@@ -12,6 +12,7 @@ mod notices;
 mod relay;
 mod robots;
 mod session;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod viewers;
@@ -22,12 +23,15 @@ use std::{
 };
 
 use protocol::{
-    IceServer, LiveRobot, Notice, PeerId, RegisterReply, RobotId, SessionId, ToRobot, ToServer, ToViewer, WatchReply,
+    Attachment, CameraId, IceServer, LiveRobot, Notice, PeerId, RegisterReply, RobotId, SessionId, ToRobot, ToServer,
+    ToViewer, WatchReply,
 };
 
 use relay::{Letter, Payload};
 use robots::{Robot, Seen};
 use session::Session;
+use snapshots::Snapshots;
+pub(crate) use snapshots::{Answer, Asker};
 use viewers::Viewer;
 
 /// What the operator decided.
@@ -63,6 +67,12 @@ pub(crate) enum Input {
         peer: PeerId,
         ending: Ending,
     },
+    /// Somebody wants a picture of this camera, or of the robot's first one.
+    Snapshot {
+        asker: Asker,
+        robot: RobotId,
+        camera: Option<CameraId>,
+    },
     /// The server is going down.
     Draining,
 }
@@ -89,6 +99,11 @@ pub(crate) enum Output {
     },
     /// Acknowledges the input that was handled last; queued at most once for each, and only if it wanted a reply.
     Reply(Reply),
+    /// Answers a request for a picture, once.
+    Snapshot {
+        asker: Asker,
+        answer: Answer,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +149,7 @@ pub(crate) struct Rooms {
     /// When detached sessions end.
     deadlines: BTreeSet<(Instant, SessionId)>,
     seen: Seen,
+    snapshots: Snapshots,
     out: VecDeque<Output>,
 }
 
@@ -147,6 +163,7 @@ impl Rooms {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             seen: Seen::default(),
+            snapshots: Snapshots::default(),
             out: VecDeque::new(),
         }
     }
@@ -156,9 +173,10 @@ impl Rooms {
             Input::Connected(peer) => {
                 self.peers.entry(peer).or_insert(Role::Undecided);
             }
-            Input::Said { from, message, wants_reply } => self.said(&from, message, wants_reply),
+            Input::Said { from, message, wants_reply } => self.said(&from, message, wants_reply, now),
             Input::Malformed { from, notice } => self.notify(&from, notice),
             Input::Disconnected { peer, ending } => self.disconnected(&peer, ending, now),
+            Input::Snapshot { asker, robot, camera } => self.snapshot(asker, &robot, camera, now),
             Input::Draining => {
                 let everyone: Vec<PeerId> = self.peers.keys().cloned().collect();
                 for peer in everyone {
@@ -173,11 +191,13 @@ impl Rooms {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let session = self.deadlines.first().map(|(at, _)| *at);
+        session.into_iter().chain(self.snapshots.poll_timeout()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        while self.poll_timeout().is_some_and(|at| at <= now) {
+        self.snapshots_due(now);
+        while self.deadlines.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, session)) = self.deadlines.pop_first() else { return };
             tracing::debug!("a lost viewer did not come back");
             self.end_session(&session);
@@ -197,7 +217,7 @@ impl Rooms {
             .collect()
     }
 
-    fn said(&mut self, from: &PeerId, message: ToServer, wants_reply: bool) {
+    fn said(&mut self, from: &PeerId, message: ToServer, wants_reply: bool, now: Instant) {
         if !self.peers.contains_key(from) {
             return;
         }
@@ -216,6 +236,8 @@ impl Rooms {
             ToServer::Notice { to, notice, about } => {
                 self.relay(from, Letter { to, about, payload: Payload::Notice(notice) });
             }
+            ToServer::Snapshot { piece, jpeg: Attachment(bytes) } => self.snapshot_piece(from, piece, &bytes, now),
+            ToServer::SnapshotFailed { failure } => self.snapshot_failed(from, failure, now),
         }
     }
 

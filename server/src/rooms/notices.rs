@@ -29,6 +29,22 @@ pub(super) fn offline(robot: &RobotId) -> Notice {
     Notice::new(Code::RobotOffline, format!("Robot {robot} is not connected."))
 }
 
+pub(super) fn no_snapshots(robot: &RobotId) -> Notice {
+    Notice::new(Code::Unsupported, format!("Robot {robot} is a web page, which makes no snapshots."))
+}
+
+pub(super) fn too_many_snapshots() -> Notice {
+    Notice::new(Code::RateLimited, "More snapshots are asked for than this server fetches. Try again in a second.")
+}
+
+pub(super) fn snapshot_too_large(robot: &RobotId) -> Notice {
+    Notice::new(Code::TooLarge, format!("Robot {robot} sent a larger picture than this server takes."))
+}
+
+pub(super) fn snapshot_too_late(robot: &RobotId) -> Notice {
+    Notice::new(Code::CameraLost, format!("Robot {robot} did not send a picture in time."))
+}
+
 pub(super) fn unknown_robot(robot: &RobotId) -> Notice {
     Notice::new(Code::UnknownRobot, format!("No robot called {robot} has been here."))
 }

@@ -69,6 +69,7 @@ impl Rooms {
             return;
         }
         tracing::info!(robot = %id, "robot left");
+        self.no_more_snapshots(id);
         let about = Some(RobotRef { robot: id.clone() });
         for viewer in self.audience(id) {
             self.tell(&viewer, ToViewer::BroadcasterLeft { about: about.clone() });
@@ -122,6 +123,7 @@ impl Rooms {
     /// The newcomer wins: the link that it lost may look alive from here for another ping.
     fn displace(&mut self, old: PeerId, id: &RobotId) {
         tracing::warn!(robot = %id, former = %old, "robot replaced by another connection");
+        self.no_more_snapshots(id);
         self.tell_robot(&old, ToRobot::Notice { notice: notices::robot_replaced(id) });
         self.peers.insert(old, Role::Displaced);
     }

@@ -66,8 +66,7 @@ impl Rooms {
         let id = watch.robot.unwrap_or_else(|| self.settings.default_robot.clone());
         self.choose(from, &id, dialect);
         let Some(robot) = self.robots.get(&id) else {
-            let expected = id == self.settings.default_robot || self.seen.contains(&id);
-            return Err(if expected { notices::offline(&id) } else { notices::unknown_robot(&id) });
+            return Err(self.absent(&id));
         };
         let cameras = &robot.cameras;
         let info = match &watch.camera {
@@ -98,6 +97,12 @@ impl Rooms {
             video,
             media: Media::P2p,
         })
+    }
+
+    /// What is said of a robot that is not here.
+    pub(super) fn absent(&self, id: &RobotId) -> Notice {
+        let expected = *id == self.settings.default_robot || self.seen.contains(id);
+        if expected { notices::offline(id) } else { notices::unknown_robot(id) }
     }
 
     /// Notes which robot the connection wants, and parts it from whatever else it was or watched.

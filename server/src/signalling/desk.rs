@@ -2,21 +2,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use protocol::PeerId;
+use protocol::{CameraId, PeerId, RobotId};
 use serde::Serialize;
 use socketioxide::{
     SendError, SocketError, SocketIo,
     extract::{AckSender, SocketRef},
     socket::Sid,
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     intake::{Event, Said, peer_id},
     wire::Arguments,
 };
-use crate::rooms::{Ending, Input, Output, Reply, Rooms};
+use crate::rooms::{Answer, Asker, Ending, Input, Output, Reply, Rooms};
 
 /// How often connections are checked that ended without anybody being told.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -25,6 +28,9 @@ pub(super) struct Desk {
     rooms: Rooms,
     io: SocketIo,
     peers: BTreeMap<PeerId, Connection>,
+    /// Those who wait for a picture.
+    askers: BTreeMap<Asker, oneshot::Sender<Answer>>,
+    asked: u64,
 }
 
 struct Connection {
@@ -43,7 +49,7 @@ enum Stage {
 
 impl Desk {
     pub(super) fn new(rooms: Rooms, io: SocketIo) -> Self {
-        Self { rooms, io, peers: BTreeMap::new() }
+        Self { rooms, io, peers: BTreeMap::new(), askers: BTreeMap::new(), asked: 0 }
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, cancel: CancellationToken) {
@@ -93,6 +99,7 @@ impl Desk {
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(self.rooms.live());
             }
+            Event::Snapshot(robot, camera, answer) => self.snapshot(robot, camera, answer),
         }
     }
 
@@ -119,6 +126,13 @@ impl Desk {
         self.flush(ack);
     }
 
+    fn snapshot(&mut self, robot: RobotId, camera: Option<CameraId>, answer: oneshot::Sender<Answer>) {
+        let asker = Asker(self.asked);
+        self.asked += 1;
+        self.askers.insert(asker, answer);
+        self.handle(Input::Snapshot { asker, robot, camera });
+    }
+
     fn left(&mut self, peer: PeerId, ending: Ending) {
         self.peers.remove(&peer);
         self.handle(Input::Disconnected { peer, ending });
@@ -135,6 +149,12 @@ impl Desk {
             match output {
                 Output::ToViewer { to, message } => self.send(to, message.event(), message.arguments()),
                 Output::ToRobot { to, message } => self.send(to, message.event(), message.arguments()),
+                Output::Snapshot { asker, answer } => {
+                    if let Some(waiting) = self.askers.remove(&asker) {
+                        // Whoever asked may have stopped waiting.
+                        let _ = waiting.send(answer);
+                    }
+                }
                 Output::Reply(reply) => {
                     let sent = match (ack.take(), reply) {
                         (None, _) => Ok(()),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use protocol::{Code, DecodeError, LiveRobot, PeerId, ToServer};
+use protocol::{CameraId, Code, DecodeError, LiveRobot, PeerId, RobotId, ToServer};
 use socketioxide::{
     adapter::LocalAdapter,
     extract::{AckSender, SocketRef},
@@ -15,7 +15,7 @@ use socketioxide::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::rooms::Ending;
+use crate::rooms::{Answer, Ending};
 
 /// Bytes that one connection may have waiting for the desk; more is a flood. A robot that 500 viewers join at once says
 /// about 4 MB.
@@ -34,6 +34,8 @@ pub(super) enum Event {
     Said(Said),
     Left(Sid, Ending),
     Enquiry(oneshot::Sender<Vec<LiveRobot>>),
+    /// Somebody wants a picture of this camera, or of the robot's first one.
+    Snapshot(RobotId, Option<CameraId>, oneshot::Sender<Answer>),
 }
 
 pub(super) struct Said {
@@ -121,8 +123,12 @@ struct InReadLoop;
 impl MessageHandler<LocalAdapter, InReadLoop> for Listener {
     fn call(&self, socket: Arc<Socket>, mut value: Value, ack_id: Option<i64>) {
         let (length, message) = match &value {
-            Value::Str(text, None) => (text.len(), ToServer::decode(text)),
-            Value::Str(..) | Value::Bytes(_) => (0, Err(DecodeError::NotAnEvent)),
+            Value::Str(text, attached) => {
+                let attached = attached.as_ref().and_then(|attached| attached.front());
+                let length = text.len() + attached.map_or(0, |bytes| bytes.len());
+                (length, ToServer::decode_with(text, attached))
+            }
+            Value::Bytes(_) => (0, Err(DecodeError::NotAnEvent)),
         };
         let Ok(acknowledge) = AckSender::from_message_parts(&socket, &mut value, &ack_id);
         let ack = ack_id.map(|_| acknowledge);

@@ -10,7 +10,7 @@ mod wire;
 use std::time::Duration;
 
 use axum::routing::{MethodRouter, any_service};
-use protocol::{LiveRobot, SessionId};
+use protocol::{CameraId, LiveRobot, MAX_SNAPSHOT_PIECE, RobotId, SessionId};
 use socketioxide::{ParserConfig, SocketIo, extract::SocketRef, handler::ConnectHandler};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, IceEntry},
-    rooms::{Rooms, Settings},
+    rooms::{Answer, Rooms, Settings},
 };
 use desk::Desk;
 use intake::{Event, Intake};
@@ -52,6 +52,13 @@ impl Enquiries {
         self.0.send(Event::Enquiry(answer)).await.ok()?;
         answered.await.ok()
     }
+
+    /// A picture of this camera, or of the robot's first one; `None` when the server is ending.
+    pub(crate) async fn snapshot(&self, robot: RobotId, camera: Option<CameraId>) -> Option<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Event::Snapshot(robot, camera, answer)).await.ok()?;
+        answered.await.ok()
+    }
 }
 
 /// Starts the desk on `tasks`; on `cancel` it says goodbye to every connection, closes them, and ends. Returns what
@@ -65,7 +72,8 @@ pub(crate) fn start(config: &Config, tasks: &mut JoinSet<()>, cancel: Cancellati
         .ws_max_message_size(MAX_MESSAGE)
         .ws_max_frame_size(MAX_MESSAGE)
         .max_buffer_size(OUTBOX)
-        .with_parser(ParserConfig::common().max_incoming_binaries(0).max_incoming_binary_buf_size(0))
+        // Pieces of snapshots come so.
+        .with_parser(ParserConfig::common().max_incoming_binaries(1).max_incoming_binary_buf_size(MAX_SNAPSHOT_PIECE))
         .build_svc();
     let (events, inbox) = mpsc::channel(INBOX);
     let intake = Intake::new(events.clone(), config.limits.max_connections.get(), cancel.clone());

@@ -2,6 +2,7 @@
 
 mod encoders;
 mod sources;
+mod tape;
 
 use std::{
     collections::BTreeSet,

@@ -49,7 +49,9 @@ fn said(audience: &mut Audience) -> Vec<(&'static str, String, Option<Code>)> {
                 ToServer::Broadcaster { .. }
                 | ToServer::Watcher { .. }
                 | ToServer::Answer { .. }
-                | ToServer::Candidate { .. } => (None, None),
+                | ToServer::Candidate { .. }
+                | ToServer::Snapshot { .. }
+                | ToServer::SnapshotFailed { .. } => (None, None),
             };
             let to = to.unwrap_or_else(|| panic!("an audience does not say {message:?}"));
             said.push((message.event(), to.to_string(), code));

@@ -4,6 +4,7 @@ mod joining;
 mod random;
 mod relaying;
 mod returning;
+mod snapshots;
 
 use std::time::{Duration, Instant};
 
@@ -90,8 +91,13 @@ impl World {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Rooms { peers, robots, sessions, deadlines, out, settings: _, mint: _, seen: _ } = &self.rooms;
-        peers.is_empty() && robots.is_empty() && sessions.is_empty() && deadlines.is_empty() && out.is_empty()
+        let Rooms { peers, robots, sessions, deadlines, snapshots, out, settings: _, mint: _, seen: _ } = &self.rooms;
+        peers.is_empty()
+            && robots.is_empty()
+            && sessions.is_empty()
+            && deadlines.is_empty()
+            && snapshots.is_empty()
+            && out.is_empty()
     }
 }
 
@@ -103,6 +109,8 @@ fn written(outputs: Vec<Output>) -> Vec<String> {
         Output::ToViewer { to, message } => event(to, json(serde_json::to_string(message))),
         Output::ToRobot { to, message } => event(to, json(serde_json::to_string(message))),
         Output::Reply(Reply::Watch(reply)) => format!("reply {}", json(serde_json::to_string(reply))),
+        Output::Snapshot { asker, answer: Ok(jpeg) } => format!("{} {}", asker.0, String::from_utf8_lossy(jpeg)),
+        Output::Snapshot { asker, answer: Err(notice) } => format!("{} {}: {}", asker.0, notice.code, notice.message),
         Output::Reply(Reply::Register(reply)) => format!("reply {}", json(serde_json::to_string(reply))),
     };
     outputs.iter().map(write).collect()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{ToRobot, ToViewer};
 
 use super::*;
+use crate::rooms::Asker;
 
 const PEERS: usize = 8;
 const ROBOTS: [&str; 3] = ["demo", "r1", "r2"];
@@ -54,12 +55,15 @@ struct Witness {
     connected: BTreeSet<PeerId>,
     /// Robot's connection and the viewers it was told of.
     introduced: BTreeMap<PeerId, BTreeSet<PeerId>>,
+    /// Those who asked for pictures and have no answer.
+    waiting: BTreeSet<Asker>,
 }
 
 impl Witness {
     fn check(&mut self, output: &Output) {
         match output {
             Output::Reply(_) => {}
+            Output::Snapshot { asker, .. } => assert!(self.waiting.remove(asker), "an answer for each question"),
             Output::ToRobot { to, message } => {
                 assert!(self.connected.contains(to), "{to} is gone: {message:?}");
                 let known = self.introduced.entry(to.clone()).or_default();
@@ -73,7 +77,7 @@ impl Witness {
                     ToRobot::Answer { from, .. } | ToRobot::Candidate { from, .. } => {
                         assert!(known.contains(from), "{to}: {message:?}");
                     }
-                    ToRobot::Notice { .. } => {}
+                    ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => {}
                 }
             }
             Output::ToViewer { to, message } => {
@@ -104,7 +108,26 @@ fn check_state(rooms: &Rooms) {
 fn history(seed: u64) {
     let mut random = Random(seed);
     let (mut world, mut witness) = (World::new(), Witness::default());
-    for _ in 0..400 {
+    // What is asked over HTTP comes between, and changes nothing else.
+    let mut web = Random(!seed);
+    for number in 0..400 {
+        let input = match web.below(8) {
+            0 => {
+                let robot = ROBOTS[web.below(ROBOTS.len())].parse().expect("an id");
+                witness.waiting.insert(Asker(number));
+                Some(Input::Snapshot { asker: Asker(number), robot, camera: None })
+            }
+            1 => {
+                let notice = r#"{"code":"full","message":""}"#;
+                let text = format!(r#"["snapshotFailed",{{"request":{},"notice":{notice}}}]"#, web.below(30));
+                let message = ToServer::decode(&text).expect("well-formed");
+                Some(Input::Said { from: peer(&web.peer()), message, wants_reply: false })
+            }
+            _ => None,
+        };
+        for output in input.map(|input| world.input(input)).unwrap_or_default() {
+            witness.check(&output);
+        }
         let id = peer(&random.peer());
         let input = match random.below(10) {
             0 | 1 => {
@@ -142,6 +165,7 @@ fn history(seed: u64) {
         let outputs = world.input(Input::Disconnected { peer: id, ending: Ending::Lost });
         outputs.iter().for_each(|output| witness.check(output));
     }
+    assert!(witness.waiting.is_empty(), "somebody waits in vain");
     assert_eq!(world.pass(GRACE), [""; 0], "nobody is left to be told");
     assert!(world.is_empty(), "something is left behind");
 }

@@ -1,0 +1,207 @@
+//! Pictures for those who ask over HTTP: fetched from robots, shared by all who ask at about the same time.
+//!
+//! Whoever may watch a robot may have its picture; for now that is everybody.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use protocol::{
+    CameraId, MAX_SNAPSHOT, Notice, PeerId, RobotId, SnapshotFailure, SnapshotPiece, SnapshotRequest, ToRobot,
+};
+
+use super::{Dialect, Output, Role, Rooms, notices};
+
+/// A robot that has not answered by then does not know the question, or is too far away.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long an answer is as good as a new one: a crowd costs a robot one picture a second.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Robots are asked for so many pictures a second altogether, which bounds what is kept as well.
+const MAX_ASKED: usize = 20;
+const ASKED_IN: Duration = Duration::from_secs(1);
+
+/// Each holds a connection.
+const MAX_WAITING: usize = 500;
+
+/// Somebody who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asker(pub(crate) u64);
+
+pub(crate) type Answer = Result<Bytes, Notice>;
+
+/// The pictures of the last second, and those that are on their way.
+#[derive(Debug, Default)]
+pub(super) struct Snapshots {
+    shots: BTreeMap<(RobotId, CameraId), Shot>,
+    /// When robots were asked lately.
+    asked: VecDeque<Instant>,
+    requests: u32,
+}
+
+#[derive(Debug)]
+enum Shot {
+    Coming { request: u32, until: Instant, jpeg: BytesMut, waiting: Vec<Asker> },
+    Here { answer: Answer, until: Instant },
+}
+
+impl Shot {
+    fn until(&self) -> Instant {
+        match self {
+            Self::Coming { until, .. } | Self::Here { until, .. } => *until,
+        }
+    }
+}
+
+impl Snapshots {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.shots.values().map(Shot::until).min()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.shots.is_empty()
+    }
+
+    fn waiting(&self) -> usize {
+        let waiting = |shot: &Shot| match shot {
+            Shot::Coming { waiting, .. } => waiting.len(),
+            Shot::Here { .. } => 0,
+        };
+        self.shots.values().map(waiting).sum()
+    }
+
+    /// Whether robots may be asked once more.
+    fn admit(&mut self, now: Instant) -> bool {
+        while self.asked.front().is_some_and(|asked| now.saturating_duration_since(*asked) >= ASKED_IN) {
+            self.asked.pop_front();
+        }
+        let admitted = self.asked.len() < MAX_ASKED;
+        if admitted {
+            self.asked.push_back(now);
+        }
+        admitted
+    }
+}
+
+impl Rooms {
+    /// Somebody wants a picture of this camera, or of the robot's first one.
+    pub(super) fn snapshot(&mut self, asker: Asker, robot: &RobotId, camera: Option<CameraId>, now: Instant) {
+        if let Err(notice) = self.ask_for_snapshot(asker, robot, camera, now) {
+            self.out.push_back(Output::Snapshot { asker, answer: Err(notice) });
+        }
+    }
+
+    fn ask_for_snapshot(
+        &mut self,
+        asker: Asker,
+        id: &RobotId,
+        camera: Option<CameraId>,
+        now: Instant,
+    ) -> Result<(), Notice> {
+        let robot = self.robots.get(id).ok_or_else(|| self.absent(id))?;
+        let info = match &camera {
+            None => robot.cameras.first(),
+            Some(wanted) => robot.cameras.iter().find(|info| info.id == *wanted),
+        };
+        let camera = info.ok_or_else(|| notices::unknown_camera(id, &robot.cameras))?.id.clone();
+        // Pages of the family would take it for an event of their own making, or for nothing.
+        if robot.dialect == Dialect::Family {
+            return Err(notices::no_snapshots(id));
+        }
+        let (to, key) = (robot.peer.clone(), (id.clone(), camera.clone()));
+        let crowded = self.snapshots.waiting() >= MAX_WAITING;
+        match self.snapshots.shots.get_mut(&key) {
+            Some(Shot::Here { answer, until }) if *until > now => {
+                let answer = answer.clone();
+                self.out.push_back(Output::Snapshot { asker, answer });
+                return Ok(());
+            }
+            Some(Shot::Coming { waiting, .. }) if !crowded => {
+                waiting.push(asker);
+                return Ok(());
+            }
+            Some(Shot::Coming { .. }) => return Err(notices::too_many_snapshots()),
+            Some(Shot::Here { .. }) | None => {}
+        }
+        if crowded || !self.snapshots.admit(now) {
+            return Err(notices::too_many_snapshots());
+        }
+        self.snapshots.requests = self.snapshots.requests.wrapping_add(1);
+        let request = self.snapshots.requests;
+        let shot = Shot::Coming { request, until: now + ANSWERED_WITHIN, jpeg: BytesMut::new(), waiting: vec![asker] };
+        self.snapshots.shots.insert(key, shot);
+        self.tell_robot(&to, ToRobot::Snapshot { request: SnapshotRequest { request, camera } });
+        Ok(())
+    }
+
+    /// Pieces that nobody waits for are nobody's fault: they come too late.
+    pub(super) fn snapshot_piece(&mut self, from: &PeerId, piece: SnapshotPiece, bytes: &[u8], now: Instant) {
+        let Some((key, jpeg)) = self.coming(from, piece.request) else { return };
+        if jpeg.len() + bytes.len() > MAX_SNAPSHOT {
+            let notice = notices::snapshot_too_large(&key.0);
+            self.answer(&key, Err(notice), now);
+            return;
+        }
+        jpeg.extend_from_slice(bytes);
+        if piece.last {
+            let jpeg = std::mem::take(jpeg).freeze();
+            self.answer(&key, Ok(jpeg), now);
+        }
+    }
+
+    pub(super) fn snapshot_failed(&mut self, from: &PeerId, failure: SnapshotFailure, now: Instant) {
+        if let Some((key, _)) = self.coming(from, failure.request) {
+            self.answer(&key, Err(failure.notice), now);
+        }
+    }
+
+    pub(super) fn snapshots_due(&mut self, now: Instant) {
+        let due = self.snapshots.shots.iter().filter(|(_, shot)| shot.until() <= now);
+        let due: Vec<_> = due.map(|(key, _)| key.clone()).collect();
+        for key in due {
+            match self.snapshots.shots.get(&key) {
+                Some(Shot::Coming { .. }) => {
+                    let notice = notices::snapshot_too_late(&key.0);
+                    self.answer(&key, Err(notice), now);
+                }
+                Some(Shot::Here { .. }) | None => drop(self.snapshots.shots.remove(&key)),
+            }
+        }
+    }
+
+    /// The robot's connection is gone, and its answers with it.
+    pub(super) fn no_more_snapshots(&mut self, robot: &RobotId) {
+        let others = std::mem::take(&mut self.snapshots.shots);
+        let (gone, others) = others.into_iter().partition(|((id, _), _)| id == robot);
+        self.snapshots.shots = others;
+        let gone: BTreeMap<_, Shot> = gone;
+        for shot in gone.into_values() {
+            if let Shot::Coming { waiting, .. } = shot {
+                let answer = |asker| Output::Snapshot { asker, answer: Err(notices::offline(robot)) };
+                self.out.extend(waiting.into_iter().map(answer));
+            }
+        }
+    }
+
+    /// The picture that this robot was asked for, as far as it has come.
+    fn coming(&mut self, from: &PeerId, asked: u32) -> Option<((RobotId, CameraId), &mut BytesMut)> {
+        let Some(Role::Robot(id)) = self.peers.get(from) else { return None };
+        let shots = self.snapshots.shots.iter_mut();
+        shots.filter(|((robot, _), _)| robot == id).find_map(|(key, shot)| match shot {
+            Shot::Coming { request, jpeg, .. } if *request == asked => Some((key.clone(), jpeg)),
+            Shot::Coming { .. } | Shot::Here { .. } => None,
+        })
+    }
+
+    fn answer(&mut self, key: &(RobotId, CameraId), answer: Answer, now: Instant) {
+        let here = Shot::Here { answer: answer.clone(), until: now + FRESH };
+        if let Some(Shot::Coming { waiting, .. }) = self.snapshots.shots.insert(key.clone(), here) {
+            let answered = waiting.into_iter().map(|asker| Output::Snapshot { asker, answer: answer.clone() });
+            self.out.extend(answered);
+        }
+    }
+}
