@@ -11,6 +11,7 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 use protocol::Rung;
 use tokio::sync::mpsc;
 
@@ -169,6 +170,11 @@ impl Branch {
         }
     }
 
+    /// Its pictures come encoded.
+    pub(super) fn is_passthrough(&self) -> bool {
+        self.encoder.is_none() && self.encoding != Encoding::Audio
+    }
+
     fn is_running(&self) -> bool {
         self.ways.values().any(|way| way.wanted)
     }
@@ -184,8 +190,15 @@ impl Branch {
 
     pub(super) fn request_keyframe(&self) {
         // What a resting encoder remembers is one keyframe for each request, when it runs again.
-        if let Some(Encoder { control, .. }) = self.encoder.as_ref().filter(|_| self.is_running()) {
+        if !self.is_running() {
+            return;
+        }
+        if let Some(Encoder { control, .. }) = &self.encoder {
             control.request_keyframe(&self.sink);
+        } else if self.is_passthrough() {
+            // Some cameras hear it. Those that do not have nothing against it.
+            let event = gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build();
+            self.sink.send_event(event);
         }
     }
 }

@@ -17,11 +17,11 @@ use super::{
     branch::{Branch, Outlet},
     element::make,
     encoder::Kind,
-    failed,
     scene::Scene,
     snapshot::Shutter,
     source::OpenSource,
     tape::Taker,
+    verdict::failed,
 };
 use crate::{
     config::Camera,
@@ -108,7 +108,10 @@ impl Pipeline {
     /// makes.
     pub(super) fn run_only(&mut self, taker: Taker, wanted: &Running) {
         for branch in &mut self.branches {
-            branch.set_wanted(taker, wanted.get(&branch.encoding()).copied());
+            let wish = wanted.get(&branch.encoding()).copied();
+            // What costs nothing always flows: who comes next finds a keyframe that is there already.
+            let always = taker == Taker::Viewers && branch.is_passthrough();
+            branch.set_wanted(taker, if always { Some(None) } else { wish });
         }
     }
 

@@ -16,13 +16,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaptureError, End, STOPS_WITHIN, Verdict, WATCH,
+    CaptureError, STOPS_WITHIN, WATCH,
     branch::{Branch, Outlet},
-    judge, microphone, moment,
+    microphone, moment,
     pipeline::{count, link},
     supervision::{Supervision, Watchdog},
     tape::Taker,
+    task::End,
     tone,
+    verdict::{Verdict, judge},
 };
 use crate::{
     config::{Camera, Sound},

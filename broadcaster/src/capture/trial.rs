@@ -9,8 +9,13 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Capture, CaptureError, Choice, Feed, Verdict, encoder::Kind, init, judge_camera, moment, open, pipeline::Pipeline,
-    scene::Scene, tape::Taker,
+    Capture, CaptureError, Choice, Feed,
+    encoder::Kind,
+    init, moment, open,
+    pipeline::Pipeline,
+    scene::Scene,
+    tape::Taker,
+    verdict::{Verdict, judge_camera},
 };
 use crate::{
     config::{Camera, Rung},

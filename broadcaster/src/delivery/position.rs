@@ -14,6 +14,10 @@ const NEW: Duration = Duration::from_millis(100);
 /// on with the next keyframe.
 const MAX_LAG: Duration = Duration::from_millis(400);
 
+/// But who begins with a keyframe that is seconds old, for want of a newer one, gets what came since as fast as the path takes
+/// it, and is given so long to catch up.
+const CATCHES_UP_WITHIN: Duration = Duration::from_secs(3);
+
 /// In ticks of the video's clock, ten seconds: what is further behind has another clock, and the stream's clock follows it.
 const MAX_CATCH_UP: u32 = 900_000;
 
@@ -110,8 +114,9 @@ impl Position {
         self.switch(rings, now);
         let Cursor { encoding, frame, since, .. } = self.playing?;
         let ring = rings.get(encoding);
+        let catches_up = ring.has_rare_keyframes() && now.saturating_duration_since(since) < CATCHES_UP_WITHIN;
         let lags = match ring.frame(frame) {
-            Some(kept) => now.saturating_duration_since(kept.at.max(since)) > MAX_LAG,
+            Some(kept) => !catches_up && now.saturating_duration_since(kept.at.max(since)) > MAX_LAG,
             // It has left the ring, or is not there yet.
             None => frame != ring.next(),
         };
@@ -267,6 +272,36 @@ mod tests {
         assert!(late.next(&stage.rings).is_some_and(|next| next.frame.keyframe));
         stage.now += Duration::from_millis(500);
         assert!(Position::new(0).play(BEST, &stage.rings, stage.now), "it was half a second ago");
+    }
+
+    #[test]
+    fn where_keyframes_are_rare_play_begins_with_an_old_one_and_catches_up() {
+        let mut stage = Stage { rings: Rings::as_they_come([BEST, LOWER]), ..Stage::new() };
+        stage.capture(&[BEST]);
+        for _ in 0..150 {
+            stage.capture(&[]);
+        }
+        assert!(!stage.play(BEST), "it is five seconds old");
+        let first = stage.send(3);
+        assert_eq!(kinds(&first), [(BEST, true); 3]);
+        // The path takes three pictures in the time of one.
+        let mut sent = 1;
+        while sent < stage.now.duration_since(stage.began).as_millis() / 33 {
+            stage.capture(&[]);
+            let more = stage.send(9);
+            assert!(
+                !more.is_empty() && kinds(&more).iter().all(|kind| *kind == (BEST, false)),
+                "after {sent}: {more:?}"
+            );
+            sent += more.len() as u128 / 3;
+        }
+        stage.now += MAX_LAG + CATCHES_UP_WITHIN;
+        stage.capture(&[]);
+        stage.now += MAX_LAG + Duration::from_millis(1);
+        assert_eq!(stage.send(9), [], "and then it is as late as anybody");
+        stage.now += Duration::from_secs(10);
+        stage.capture(&[]);
+        assert!(Position::new(0).play(BEST, &stage.rings, stage.now), "by now that is another story");
     }
 
     #[test]

@@ -25,10 +25,11 @@ pub(super) struct Camera {
 impl Camera {
     pub(super) fn new(info: &CameraInfo, adjusts: bool, encodings: &[Encoding]) -> Self {
         let rungs = info.video.rungs.iter().map(|rung| f64::from(rung.bitrate)).collect();
+        let all = encodings.iter().copied();
         Self {
             id: info.id.clone(),
             qualities: Qualities::new(rungs, adjusts),
-            rings: Rings::new(encodings.iter().copied()),
+            rings: if adjusts { Rings::new(all) } else { Rings::as_they_come(all) },
             lost: false,
             viewers: encodings.iter().map(|encoding| (*encoding, BTreeMap::new())).collect(),
             said: Running::new(),

@@ -17,6 +17,10 @@ const KEPT: Duration = Duration::from_secs(2);
 /// A keyframe this old is as good as a new one: what came after it is sent along.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Where keyframes cannot be asked for, the last one is kept that long with all that came after it: longer than cameras
+/// usually make one wait for the next.
+const RARE_KEPT: Duration = Duration::from_secs(10);
+
 /// A stream of tiny frames at a high rate is bounded by number, one of giant frames by size.
 const MAX_FRAMES: usize = 512;
 const MAX_BYTES: usize = 16 << 20;
@@ -52,6 +56,8 @@ pub(crate) struct Ring {
     next_packet: PacketNumber,
     keyframe: Option<FrameNumber>,
     bytes: usize,
+    /// Keyframes come when the camera likes. Who joins begins with the last one and catches up, instead of waiting.
+    rare_keyframes: bool,
     /// Bits per second at which it is encoded now; none is what the config says.
     pub(super) bitrate: Option<u32>,
 }
@@ -65,6 +71,14 @@ pub(crate) struct Kept {
 }
 
 impl Ring {
+    pub(super) fn with_rare_keyframes() -> Self {
+        Self { rare_keyframes: true, ..Self::default() }
+    }
+
+    pub(crate) fn has_rare_keyframes(&self) -> bool {
+        self.rare_keyframes
+    }
+
     pub(crate) fn push(&mut self, frame: Arc<Frame>, now: Instant) {
         if frame.keyframe {
             self.keyframe = Some(self.next());
@@ -80,7 +94,9 @@ impl Ring {
     }
 
     fn is_over(&self, now: Instant) -> bool {
-        let old = self.kept.front().is_some_and(|kept| now.saturating_duration_since(kept.at) > KEPT);
+        let needed = self.rare_keyframes && self.keyframe.is_some_and(|keyframe| keyframe <= self.first);
+        let most = if needed { RARE_KEPT } else { KEPT };
+        let old = self.kept.front().is_some_and(|kept| now.saturating_duration_since(kept.at) > most);
         old || self.kept.len() > MAX_FRAMES || self.bytes > MAX_BYTES
     }
 
@@ -99,9 +115,10 @@ impl Ring {
         self.keyframe_within(FRESH, now)
     }
 
-    /// The last keyframe, if it is no older than that.
+    /// The last keyframe, if it is no older than that, or if the next may be long in coming.
     pub(crate) fn keyframe_within(&self, age: Duration, now: Instant) -> Option<FrameNumber> {
         let number = self.keyframe?;
+        let age = if self.rare_keyframes { RARE_KEPT } else { age };
         self.frame(number).filter(|kept| now.saturating_duration_since(kept.at) <= age).map(|_| number)
     }
 

@@ -10,6 +10,11 @@ impl Rings {
         Self(encodings.into_iter().map(|encoding| (encoding, Ring::default())).collect())
     }
 
+    /// Of a camera whose pictures come encoded: nobody can ask it for a keyframe.
+    pub(crate) fn as_they_come(encodings: impl IntoIterator<Item = Encoding>) -> Self {
+        Self(encodings.into_iter().map(|encoding| (encoding, Ring::with_rare_keyframes())).collect())
+    }
+
     pub(crate) fn has(&self, encoding: Encoding) -> bool {
         self.0.iter().any(|(other, _)| *other == encoding)
     }

@@ -15,7 +15,8 @@ use super::{
     super::{
         CaptureError,
         element::{filter, make, signed},
-        failed, moment,
+        moment,
+        verdict::failed,
     },
     Chain, Kind,
     stream::{self, Flaw},

@@ -1,0 +1,172 @@
+//! The task that owns a camera: one pipeline after the other, for as long as the camera is wanted.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Capture, CaptureError, STOPS_WITHIN, WATCH,
+    encoder::{self, Choice, Kind},
+    init, moment,
+    pipeline::Pipeline,
+    scene::Scene,
+    supervision::{Supervision, Watchdog},
+    tape::Taker,
+    verdict::{Verdict, judge_camera},
+};
+
+/// What became of one pipeline.
+pub(super) enum End {
+    Cancelled,
+    Failed(CaptureError),
+}
+
+impl Capture {
+    /// Captures until cancelled, with one pipeline after the other.
+    ///
+    /// Fails when the camera cannot be had in the beginning, unless it is one that may come later; and when its driver hangs.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
+        init()?;
+        let Some(sound) = self.sound.take() else { return self.take_pictures(&cancel).await };
+        sound.check()?;
+        let quiet = cancel.child_token();
+        let pictures = async {
+            let ended = self.take_pictures(&cancel).await;
+            quiet.cancel();
+            ended
+        };
+        let (pictures, sound) = tokio::join!(pictures, sound.run(quiet.clone()));
+        pictures.and(sound)
+    }
+
+    async fn take_pictures(mut self, cancel: &CancellationToken) -> Result<(), CaptureError> {
+        // Drawn once for all pipelines.
+        let camera = self.camera.clone();
+        let scene = tokio::task::spawn_blocking(move || Scene::of(&camera)).await;
+        let scene = scene.expect("drawing does not panic").map(Arc::new);
+        let mut supervision = Supervision::default();
+        let mut seen = false;
+        loop {
+            let encoder = self.encoder().await;
+            let began = moment::now();
+            let started = encoder.and_then(|kind| self.start(scene.as_ref(), kind));
+            let (end, pictures) = match started {
+                Ok(mut pipeline) => {
+                    let end = self.attend(&mut pipeline, cancel).await;
+                    self.shutter.send_replace(None);
+                    let pictures = pipeline.pictures();
+                    self.pulse.close(pictures);
+                    stop(pipeline).await?;
+                    (end, pictures)
+                }
+                Err(error) => (End::Failed(error), 0),
+            };
+            let End::Failed(error) = end else { return Ok(()) };
+            let misfit = error.is_misfit();
+            seen |= pictures > 0 && !misfit;
+            // An encoder has shown that it works, and there may be another.
+            let by_encoder = matches!(error, CaptureError::Encoder { .. });
+            if !seen && !by_encoder && (misfit || !self.camera.source.is_remote()) {
+                return Err(error);
+            }
+            // Who does not listen any more has no viewers to tell.
+            let _ = self.lost.send(true).await;
+            let ran = moment::now().saturating_duration_since(began);
+            if let Some(chooser) = &mut self.chooser
+                && chooser.failed(by_encoder, ran)
+            {
+                tracing::warn!(camera = %self.camera.id, "the encoder fails again and again; another one is looked for");
+            }
+            let delay = supervision.failed(pictures, rand::random());
+            tracing::warn!(
+                camera = %self.camera.id, error = &error as &dyn std::error::Error, again_in = ?delay, "camera lost"
+            );
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                () = tokio::time::sleep(delay) => {}
+                never = self.pulse.rest() => match never {},
+            }
+        }
+    }
+
+    /// What makes H.264 of the pictures: chosen once, and anew only when it fails.
+    async fn encoder(&mut self) -> Result<Option<&'static Kind>, CaptureError> {
+        let Some(chooser) = &mut self.chooser else { return Ok(None) };
+        if let Some(chosen) = chooser.chosen() {
+            return Ok(Some(chosen));
+        }
+        let (candidates, rungs) = (chooser.candidates(), self.rungs.clone());
+        let trials = move || candidates.first_that_works(|kind| encoder::try_out(kind, &rungs));
+        let choice = tokio::task::spawn_blocking(trials).await.expect("trials do not panic");
+        chooser.settle(choice.as_ref().ok().map(Choice::kind));
+        let choice = choice?;
+        tracing::info!(camera = %self.camera.id, encoder = %choice, others = %choice.refused(), "encoder chosen");
+        Ok(Some(choice.kind()))
+    }
+
+    fn start(&mut self, scene: Option<&Arc<Scene>>, h264: Option<&Kind>) -> Result<Pipeline, CaptureError> {
+        let Self { camera, rungs, outlets, running, recorded, shutter, .. } = self;
+        let mut pipeline = Pipeline::build(camera, scene, rungs, outlets, h264)?;
+        pipeline.start()?;
+        shutter.send_replace(Some(pipeline.shutter().clone()));
+        // What was said before now is not a change any more.
+        running.mark_changed();
+        recorded.mark_changed();
+        Ok(pipeline)
+    }
+
+    /// Serves a pipeline until it ends or fails.
+    async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
+        let Self { camera, running, recorded, keyframes, lost, pulse, .. } = self;
+        let mut messages = pipeline.messages();
+        let mut watchdog = Watchdog::new(moment::now());
+        let mut watch = tokio::time::interval(WATCH);
+        let mut announced = false;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return End::Cancelled,
+                Ok(()) = running.changed() => pipeline.run_only(Taker::Viewers, &running.borrow_and_update()),
+                Ok(()) = recorded.changed() => pipeline.run_only(Taker::Recorder, &recorded.borrow_and_update()),
+                Some(encoding) = keyframes.recv() => pipeline.request_keyframe(encoding),
+                _ = watch.tick() => {
+                    let pictures = pipeline.pictures();
+                    pulse.beat(pictures);
+                    if watchdog.is_silent(pictures, moment::now()) {
+                        return End::Failed(CaptureError::Silent);
+                    }
+                    if pictures > 0 && !announced {
+                        announced = true;
+                        let _ = lost.send(false).await;
+                        tracing::info!(
+                            camera = %camera.id, source = %camera.source, width = camera.width, height = camera.height,
+                            fps = camera.fps, "camera runs"
+                        );
+                    }
+                }
+                message = messages.next() => match message.as_ref().map(|message| judge_camera(message, camera)) {
+                    Some(Verdict::Fine) => {}
+                    Some(Verdict::Ended) if camera.source.repeats() => {
+                        if let Err(error) = pipeline.rewind() {
+                            return End::Failed(error);
+                        }
+                    }
+                    Some(Verdict::Ended) | None => return End::Failed(CaptureError::Ended),
+                    Some(Verdict::Failed(error)) => return End::Failed(error),
+                },
+            }
+        }
+    }
+}
+
+/// Stopping blocks, which the runtime's threads must not, and with some drivers for ever.
+async fn stop(pipeline: Pipeline) -> Result<(), CaptureError> {
+    match tokio::time::timeout(STOPS_WITHIN, tokio::task::spawn_blocking(move || drop(pipeline))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "stopping the pipeline panicked");
+            Ok(())
+        }
+        Err(_) => Err(CaptureError::Stuck),
+    }
+}
