@@ -1,6 +1,6 @@
 //! The `broadcaster` command.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use broadcaster::{
     commands::{self, Answer, Form, run::StatusLine},
@@ -9,6 +9,9 @@ use broadcaster::{
 };
 use clap::{Args, Parser, Subcommand};
 use protocol::RobotId;
+
+/// What still runs when all is said and done is not waited for longer.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(1);
 
 /// As the command line's own errors: the same command can only fail again.
 const BAD_CONFIG: u8 = 2;
@@ -91,9 +94,16 @@ impl Options {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Cli { command, options, no_status } = Cli::parse();
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Runtime::new().expect("the system gives threads");
+    let code = runtime.block_on(obey(cli));
+    // A driver that hangs keeps its thread for ever.
+    runtime.shutdown_timeout(LETS_GO_WITHIN);
+    code
+}
+
+async fn obey(Cli { command, options, no_status }: Cli) -> ExitCode {
     let ended = match command {
         None => match options.load() {
             Ok(config) => return run(config, no_status).await,

@@ -99,6 +99,27 @@ fn a_camera_that_dies_a_hundred_times_leaves_nothing_behind_in_the_robot() -> an
     })
 }
 
+/// A pipe that nobody writes into keeps whoever opens it, as a driver that hangs does.
+#[test]
+fn a_driver_that_hangs_ends_the_robots_process_for_another_to_begin() -> anyhow::Result<()> {
+    leaving_nothing(async {
+        let pipe = std::env::temp_dir().join(format!("panocast-pipe-{}", std::process::id()));
+        anyhow::ensure!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo failed");
+        let section = format!("[[cameras]]\nid = \"main\"\nsource = \"file\"\npath = \"{}\"", pipe.display());
+        let mut processes = Processes::with_cameras(&section)?;
+        let mut look = tokio::time::interval(Duration::from_millis(100));
+        let ended = async {
+            while processes.broadcaster.is_running()? {
+                look.tick().await;
+            }
+            anyhow::Ok(())
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await;
+        std::fs::remove_file(&pipe)?;
+        ended?
+    })
+}
+
 /// What several had at least: what is kept for ever shows in that, and what goes away a moment later does not.
 fn least(footprints: &[Footprint]) -> Footprint {
     let of = |what: fn(&Footprint) -> u64| footprints.iter().map(what).min().unwrap_or_default();

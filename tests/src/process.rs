@@ -280,7 +280,9 @@ fn start_server(port: u16) -> anyhow::Result<Process> {
 
 fn start_broadcaster(server: &ServerUrl, config: Option<&Config>) -> anyhow::Result<Process> {
     let config = config.map_or(Path::new(BROADCASTER), |Config(path)| path).to_string_lossy();
-    Process::start("broadcaster", &["--config", &config, "--server", &server.to_string(), "--log", "warn"])
+    let arguments = ["--config", &config, "--server", &server.to_string(), "--log", "warn"];
+    // With an arena for each thread, memory grows by steps for as long as threads come and go, and nothing else shows.
+    Process::start_with("broadcaster", &arguments, &[("MALLOC_ARENA_MAX", "1")])
 }
 
 const LOGS_WITHIN: Duration = Duration::from_secs(60);

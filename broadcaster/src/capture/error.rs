@@ -4,7 +4,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::{
-    STOPS_WITHIN,
+    STARTS_WITHIN, STOPS_WITHIN,
     encoder::{self, NoEncoder},
 };
 
@@ -35,6 +35,8 @@ pub enum CaptureError {
          (profile Baseline), or set passthrough = false"
     )]
     Bidirectional,
+    #[error("the stream is {0}×{1}, but the config says another size: set width = {0} and height = {1}")]
+    Mismatch(u32, u32),
     #[error("the pipeline's pictures are not H.264, which passthrough needs: set passthrough = false, or encode them")]
     NotEncoded,
     #[error("element {element} has no property {property}, or not that value for it")]
@@ -43,8 +45,6 @@ pub enum CaptureError {
     Link(#[source] gst::glib::BoolError),
     #[error("the pipeline did not start")]
     Start(#[source] gst::StateChangeError),
-    #[error("the pipeline does not go back to its beginning")]
-    Rewind(#[source] gst::glib::BoolError),
     #[error("{element} failed: {message}")]
     Pipeline { element: String, message: String },
     #[error("the encoder {element} failed: {message}")]
@@ -62,7 +62,8 @@ pub enum CaptureError {
     #[error("neither pulse nor pipewire nor alsa has a microphone that can be opened")]
     NoMicrophone,
     #[error(
-        "the pipeline has not stopped within {STOPS_WITHIN:?}: its driver hangs, and this process ends to be rid of it"
+        "the pipeline has not started within {STARTS_WITHIN:?}, or not stopped within {STOPS_WITHIN:?}: its driver hangs, \
+         and this process ends to be rid of it"
     )]
     Stuck,
 }
@@ -80,6 +81,7 @@ impl CaptureError {
             | Self::Link(_)
             | Self::NoEncoder(_)
             | Self::Unfit { .. }
+            | Self::Mismatch(..)
             | Self::Bidirectional => true,
             Self::Init(_)
             | Self::NoDevice { .. }
@@ -87,7 +89,6 @@ impl CaptureError {
             | Self::NoSound
             | Self::NoMicrophone
             | Self::Start(_)
-            | Self::Rewind(_)
             | Self::Pipeline { .. }
             | Self::Encoder { .. }
             | Self::Busy

@@ -15,6 +15,7 @@ mod gate;
 mod microphone;
 mod moment;
 mod pace;
+mod passthrough;
 mod pipeline;
 mod pulse;
 mod scene;
@@ -75,6 +76,9 @@ const LOSSES: usize = 8;
 
 /// How often a camera's pictures are counted.
 const WATCH: Duration = Duration::from_millis(500);
+
+/// Network cameras are connected to later; this is for drivers, some of which start a sensor first.
+const STARTS_WITHIN: Duration = Duration::from_secs(15);
 
 /// A driver that does not let go of its camera for so long never does: only the end of the process helps.
 const STOPS_WITHIN: Duration = Duration::from_secs(5);

@@ -84,10 +84,14 @@ impl Pipeline {
         self.pictures.load(Ordering::Relaxed)
     }
 
-    /// Goes back to the beginning of what can be played over and over.
-    pub(super) fn rewind(&self) -> Result<(), CaptureError> {
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
-        self.pipeline.seek_simple(flags, gst::ClockTime::ZERO).map_err(CaptureError::Rewind)
+    /// Goes back to the beginning of what can be played over and over. That blocks, and fails on the bus.
+    pub(super) fn rewind(&self) {
+        self.pipeline.call_async(|pipeline| {
+            let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
+            if let Err(error) = pipeline.seek_simple(flags, gst::ClockTime::ZERO) {
+                gst::element_error!(pipeline, gst::CoreError::Seek, ("it does not go back to its beginning: {error}"));
+            }
+        });
     }
 
     pub(super) fn messages(&self) -> gst::bus::BusStream {

@@ -108,8 +108,15 @@ impl Handover {
 
     fn lose(&mut self) {
         self.lost += 1;
-        self.left_out.fetch_add(1, Ordering::Relaxed);
-        if !self.asked {
+        let patient = match self.taker {
+            Taker::Viewers => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+            // Its keyframes are the viewers', too: none while there is hardly room for what comes after it.
+            Taker::Recorder => self.units.capacity() < self.units.max_capacity() / 2,
+        };
+        if !self.asked && !patient {
             self.asked = self.keyframes.try_send(self.encoding).is_ok();
         }
     }

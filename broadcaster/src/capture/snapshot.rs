@@ -114,7 +114,12 @@ impl Shutter {
             self.open.store(true, Ordering::Relaxed);
         }
         // When none comes in time, the last keyframe will do.
-        let _ = tokio::time::timeout(EXPOSED_WITHIN, exposed.wait_for(is_fresh)).await;
+        let came = tokio::time::timeout(EXPOSED_WITHIN, exposed.wait_for(is_fresh)).await.is_ok();
+        if !came && !self.encoded {
+            // What came hours later would be taken for what is.
+            self.open.store(false, Ordering::Relaxed);
+            return None;
+        }
         let exposure = exposed.borrow().clone();
         if !self.encoded {
             // A driver may want its buffer back.

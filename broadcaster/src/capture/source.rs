@@ -9,13 +9,11 @@ use gstreamer_app as gst_app;
 use super::{
     CaptureError,
     element::{filter, make, missing, signed},
+    passthrough::{refuse_bidirectional, refuse_other_sizes},
     scene::Scene,
     synthetic::SyntheticSource,
 };
-use crate::{
-    config::{Camera, Crop, Source, Turn, V4l2Format},
-    media::is_bidirectional,
-};
+use crate::config::{Camera, Crop, Source, Turn, V4l2Format};
 
 /// Encoded pictures as the sinks take them.
 const H264: &str =
@@ -54,6 +52,7 @@ impl OpenSource {
         let mut elements = vec![bin.upcast::<gst::Element>()];
         if camera.source.is_passthrough() {
             refuse_bidirectional(&elements[0]);
+            refuse_other_sizes(&elements[0], camera);
         } else {
             elements.extend(conform(camera)?);
         }
@@ -114,7 +113,9 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
             (format!("thetauvcsrc name={NAMED} mode={mode} ! {way}"), None)
         }
         Source::Rtsp { url, passthrough } => {
-            let way = if *passthrough { format!("rtph264depay ! {H264}") } else { DECODED.to_owned() };
+            // A camera may name its sound first.
+            let decoded = || format!("application/x-rtp,media=video ! {DECODED}");
+            let way = if *passthrough { format!("rtph264depay ! {H264}") } else { decoded() };
             let source =
                 format!("rtspsrc name={NAMED} protocols=tcp latency=0 drop-on-latency=true tcp-timeout=3000000");
             (format!("{source} ! {way}"), Some(("location", url.as_str().to_owned())))
@@ -172,6 +173,11 @@ pub(super) fn is_refused(error: &gst::message::Error) -> bool {
     error.debug().is_some_and(|debug| debug.contains("not-negotiated"))
 }
 
+/// What a source gives is nothing that the next element takes.
+pub(super) fn is_unlinked(error: &gst::message::Error) -> bool {
+    error.debug().is_some_and(|debug| debug.contains("not-linked"))
+}
+
 /// Its own time stamps count pictures, whatever time it took them.
 fn stamp_on_arrival(pad: &gst::Pad) {
     pad.add_probe(gst::PadProbeType::BUFFER, |pad, info| {
@@ -185,32 +191,15 @@ fn stamp_on_arrival(pad: &gst::Pad) {
     });
 }
 
-/// Ends the pipeline when its pictures come in another order than they are shown in: viewers' decoders do not put them
-/// right, and those that do would wait for it.
-fn refuse_bidirectional(source: &gst::Element) {
-    let pad = source.static_pad("src").expect("it was opened");
-    let source = source.downgrade();
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let picture = info.buffer().and_then(|buffer| buffer.map_readable().ok());
-        if !picture.is_some_and(|picture| is_bidirectional(&picture)) {
-            return gst::PadProbeReturn::Ok;
-        }
-        if let Some(source) = source.upgrade() {
-            let structure = gst::Structure::new_empty("bidirectional");
-            // A pipeline that has stopped does not mind.
-            let _ = source.post_message(gst::message::Application::builder(structure).src(&source).build());
-        }
-        // Once is enough.
-        gst::PadProbeReturn::Remove
-    });
-}
-
 /// The operator's elements, up to an `appsink name=video` if there is one, or else up to the end.
 fn own(description: &str, passthrough: bool) -> Result<gst::Bin, CaptureError> {
-    let named = description.contains(&format!("name={NAMED_SINK}"));
-    // So that it may also end in caps.
-    let bin = parse(&format!("{description}{}", if named { "" } else { " ! identity" }), false)?;
-    let last = match bin.by_name(NAMED_SINK).filter(|element| element.is::<gst_app::AppSink>()) {
+    let sink = |bin: &gst::Bin| bin.by_name(NAMED_SINK).filter(|element| element.is::<gst_app::AppSink>());
+    let bin = match parse(description, false) {
+        Ok(bin) if sink(&bin).is_some() => bin,
+        // So that it may also end in caps.
+        Ok(_) | Err(_) => parse(&format!("{description} ! identity"), false)?,
+    };
+    let last = match sink(&bin) {
         Some(sink) => {
             let peer = sink.static_pad("sink").and_then(|pad| pad.peer());
             bin.remove(&sink).map_err(CaptureError::Link)?;

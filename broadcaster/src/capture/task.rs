@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Capture, CaptureError, STOPS_WITHIN, WATCH,
+    Capture, CaptureError, STARTS_WITHIN, STOPS_WITHIN, WATCH,
     encoder::{self, Choice, Kind},
     init, moment,
     pipeline::Pipeline,
@@ -46,11 +46,20 @@ impl Capture {
         let scene = tokio::task::spawn_blocking(move || Scene::of(&camera)).await;
         let scene = scene.expect("drawing does not panic").map(Arc::new);
         let mut supervision = Supervision::default();
-        let mut seen = false;
+        let (mut seen, mut waited) = (false, false);
         loop {
-            let encoder = self.encoder().await;
+            let encoder = tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                encoder = self.encoder() => encoder,
+            };
             let began = moment::now();
-            let started = encoder.and_then(|kind| self.start(scene.as_ref(), kind));
+            let started = match encoder {
+                Ok(kind) => tokio::select! {
+                    () = cancel.cancelled() => return Ok(()),
+                    started = self.start(scene.clone(), kind) => started,
+                },
+                Err(error) => Err(error),
+            };
             let (end, pictures) = match started {
                 Ok(mut pipeline) => {
                     let end = self.attend(&mut pipeline, cancel).await;
@@ -63,13 +72,18 @@ impl Capture {
                 Err(error) => (End::Failed(error), 0),
             };
             let End::Failed(error) = end else { return Ok(()) };
+            if matches!(error, CaptureError::Stuck) {
+                return Err(error);
+            }
             let misfit = error.is_misfit();
-            seen |= pictures > 0 && !misfit;
+            // Who has once been waited for is not given up any more: others have viewers meanwhile.
+            seen |= waited || pictures > 0 && !misfit;
             // An encoder has shown that it works, and there may be another.
             let by_encoder = matches!(error, CaptureError::Encoder { .. });
             if !seen && !by_encoder && (misfit || !self.camera.source.is_remote()) {
                 return Err(error);
             }
+            waited = true;
             // Who does not listen any more has no viewers to tell.
             let _ = self.lost.send(true).await;
             let ran = moment::now().saturating_duration_since(began);
@@ -92,23 +106,42 @@ impl Capture {
 
     /// What makes H.264 of the pictures: chosen once, and anew only when it fails.
     async fn encoder(&mut self) -> Result<Option<&'static Kind>, CaptureError> {
-        let Some(chooser) = &mut self.chooser else { return Ok(None) };
+        let Self { chooser, pulse, .. } = self;
+        let Some(chooser) = chooser else { return Ok(None) };
         if let Some(chosen) = chooser.chosen() {
             return Ok(Some(chosen));
         }
         let (candidates, rungs) = (chooser.candidates(), self.rungs.clone());
         let trials = move || candidates.first_that_works(|kind| encoder::try_out(kind, &rungs));
-        let choice = tokio::task::spawn_blocking(trials).await.expect("trials do not panic");
+        let choice = tokio::select! {
+            choice = tokio::task::spawn_blocking(trials) => choice.expect("trials do not panic"),
+            never = pulse.rest() => match never {},
+        };
         chooser.settle(choice.as_ref().ok().map(Choice::kind));
         let choice = choice?;
         tracing::info!(camera = %self.camera.id, encoder = %choice, others = %choice.refused(), "encoder chosen");
         Ok(Some(choice.kind()))
     }
 
-    fn start(&mut self, scene: Option<&Arc<Scene>>, h264: Option<&Kind>) -> Result<Pipeline, CaptureError> {
-        let Self { camera, rungs, outlets, running, recorded, shutter, .. } = self;
-        let mut pipeline = Pipeline::build(camera, scene, rungs, outlets, h264)?;
-        pipeline.start()?;
+    /// Opening takes as long as the driver likes, and with some for ever.
+    async fn start(
+        &mut self,
+        scene: Option<Arc<Scene>>,
+        h264: Option<&'static Kind>,
+    ) -> Result<Pipeline, CaptureError> {
+        let Self { camera, rungs, outlets, running, recorded, shutter, pulse, .. } = self;
+        let (camera, rungs, outlets) = (camera.clone(), rungs.clone(), outlets.clone());
+        let open = tokio::task::spawn_blocking(move || {
+            let mut pipeline = Pipeline::build(&camera, scene.as_ref(), &rungs, &outlets, h264)?;
+            pipeline.start().map(|()| pipeline)
+        });
+        let pipeline = tokio::select! {
+            opened = tokio::time::timeout(STARTS_WITHIN, open) => match opened {
+                Ok(opened) => opened.expect("opening does not panic")?,
+                Err(_) => return Err(CaptureError::Stuck),
+            },
+            never = pulse.rest() => match never {},
+        };
         shutter.send_replace(Some(pipeline.shutter().clone()));
         // What was said before now is not a change any more.
         running.mark_changed();
@@ -146,11 +179,7 @@ impl Capture {
                 }
                 message = messages.next() => match message.as_ref().map(|message| judge_camera(message, camera)) {
                     Some(Verdict::Fine) => {}
-                    Some(Verdict::Ended) if camera.source.repeats() => {
-                        if let Err(error) = pipeline.rewind() {
-                            return End::Failed(error);
-                        }
-                    }
+                    Some(Verdict::Ended) if camera.source.repeats() => pipeline.rewind(),
                     Some(Verdict::Ended) | None => return End::Failed(CaptureError::Ended),
                     Some(Verdict::Failed(error)) => return End::Failed(error),
                 },

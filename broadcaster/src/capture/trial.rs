@@ -116,7 +116,7 @@ impl Attempt<'_> {
         while moment::now() < end && !enough(self.pipeline.pictures(), units) {
             match self.pipeline.message_within(TURN).map(|message| judge_camera(&message, self.camera)) {
                 Some(Verdict::Failed(error)) => return Err(error),
-                Some(Verdict::Ended) if self.camera.source.repeats() => self.pipeline.rewind()?,
+                Some(Verdict::Ended) if self.camera.source.repeats() => self.pipeline.rewind(),
                 Some(Verdict::Ended) => return Err(CaptureError::Ended),
                 Some(Verdict::Fine) | None => {}
             }

@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 
-use super::{CaptureError, source};
+use super::{CaptureError, passthrough, source};
 use crate::config::Camera;
 
 /// What a pipeline's message means for it.
@@ -25,7 +25,10 @@ pub(super) fn judge_camera(message: &gst::Message, camera: &Camera) -> Verdict {
         gst::MessageView::Error(error) if error.error().matches(gst::ResourceError::Busy) => {
             Verdict::Failed(CaptureError::Busy)
         }
-        gst::MessageView::Application(_) => Verdict::Failed(CaptureError::Bidirectional),
+        gst::MessageView::Application(word) => Verdict::Failed(passthrough::misfit(word)),
+        gst::MessageView::Error(error) if camera.source.is_passthrough() && source::is_unlinked(error) => {
+            Verdict::Failed(CaptureError::NotEncoded)
+        }
         // What a network camera says when the other end has hung up; the end of its stream may never come through.
         gst::MessageView::Warning(warning)
             if camera.source.is_remote() && warning.error().matches(gst::ResourceError::Read) =>

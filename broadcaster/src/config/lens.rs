@@ -73,14 +73,17 @@ impl LensSection {
         let edge = (fov.get() / 2.0).to_radians();
         let radius = self.radius.unwrap_or(place.radius);
         place.within("radius", radius, 8.0..=10.0 * width, "from 8 pixels to ten times the picture's width")?;
+        if self.radius.is_some() && (self.kannala_brandt.is_some() || self.mei.is_some()) {
+            return Err(place.refuse("radius", radius, "left out beside a calibration, whose focal says the same"));
+        }
         let (focal, bend) = match (&self.kannala_brandt, &self.mei) {
             (None, None) => ([radius / edge; 2], Bend::KannalaBrandt { k: [Real::default(); 4] }),
             (Some(KannalaBrandt { focal, k }), None) => {
-                (*focal, Bend::KannalaBrandt { k: place.coefficients("kannala_brandt.k", *k)? })
+                (*focal, Bend::KannalaBrandt { k: place.coefficients("kannala_brandt.k", *k, 100.0)? })
             }
             (None, Some(Mei { focal, xi, k, p })) => {
                 let xi = place.within("mei.xi", *xi, 0.0..=10.0, "from 0 to 10")?;
-                let (k, p) = (place.coefficients("mei.k", *k)?, place.coefficients("mei.p", *p)?);
+                let (k, p) = (place.coefficients("mei.k", *k, 100.0)?, place.coefficients("mei.p", *p, 1.0)?);
                 (*focal, Bend::Mei { xi, k, p })
             }
             (Some(_), Some(_)) => {
@@ -139,10 +142,15 @@ impl Place<'_> {
         real(value, range).ok_or_else(|| self.refuse(key, value, rule))
     }
 
-    fn coefficients<const N: usize>(&self, key: &'static str, values: [f64; N]) -> Result<[Real; N], ConfigError> {
+    fn coefficients<const N: usize>(
+        &self,
+        key: &'static str,
+        values: [f64; N],
+        most: f64,
+    ) -> Result<[Real; N], ConfigError> {
         let mut checked = [Real::default(); N];
         for (checked, value) in checked.iter_mut().zip(values) {
-            *checked = self.within(key, value, -100.0..=100.0, "from -100 to 100 each")?;
+            *checked = self.within(key, value, -most..=most, "nearer to 0, as calibrations come")?;
         }
         Ok(checked)
     }

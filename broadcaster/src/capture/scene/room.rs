@@ -82,8 +82,16 @@ impl Room {
         let (radius_x, radius_y) = (radius_x * width, radius_y * height);
         let (centre_x, centre_y) = ((x * width) as isize, (y * height) as isize);
         let (reach_x, reach_y) = (radius_x.ceil() as isize, radius_y.ceil() as isize);
-        for dy in -reach_y..=reach_y {
-            for dx in -reach_x..=reach_x {
+        let (last_x, last_y) = (self.width as isize - 1, self.height as isize - 1);
+        // However large a lens makes it: no further than the picture goes.
+        let across = if self.lens.closes() {
+            let most = reach_x.min(last_x / 2);
+            -most..=most
+        } else {
+            reach_x.min(centre_x).wrapping_neg()..=reach_x.min(last_x - centre_x)
+        };
+        for dy in reach_y.min(centre_y).wrapping_neg()..=reach_y.min(last_y - centre_y) {
+            for dx in across.clone() {
                 let distance = (dx as f32 / radius_x).hypot(dy as f32 / radius_y);
                 let colour = match distance {
                     0.0..0.7 => Colour::WHITE,

@@ -160,6 +160,16 @@ async fn pictures_that_refer_to_later_ones_are_not_sent_on() {
     assert!(matches!(ended, Err(CaptureError::Bidirectional)), "{ended:?}");
 }
 
+#[tokio::test]
+async fn pictures_of_another_size_than_was_promised_are_not_sent_on() {
+    let encoded = "videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=160,framerate=10/1 \
+                   ! x264enc tune=zerolatency";
+    let mut camera = Watched::watch(passthrough(encoded), &[]);
+    camera.run([BEST]);
+    let ended = camera.capture.join_next().await.expect("one capture").expect("it does not panic");
+    assert!(matches!(ended, Err(CaptureError::Mismatch(320, 160))), "{ended:?}");
+}
+
 /// The luma of a camera's first picture at its four sides' middles: left, right, top, bottom.
 fn sides(crop: Crop, rotate: Turn, (width, height): (u32, u32)) -> [u8; 4] {
     gst::init().expect("GStreamer starts");
