@@ -31,7 +31,7 @@ help: ## Say what there is
 .PHONY: demo
 demo: build-packages demo-packages viewer ## Show the synthetic 360° camera live in a browser
 	@echo "==> building (the first time takes some minutes)"
-	cargo build --release --locked --bin server --bin broadcaster
+	cargo build --release --locked -p server -p broadcaster
 	@scripts/demo.sh target/release $(PORT)
 
 .PHONY: test
@@ -83,7 +83,7 @@ build: workspace-packages viewer ## Build everything for development
 .PHONY: package
 package: build-packages package-packages viewer $(DEB) ## Build a Debian package of each program, in target/debian
 	@echo "==> building what is shipped (the first time takes some minutes)"
-	cargo build --profile shipped --locked --bin server --bin broadcaster
+	cargo build --profile shipped --locked -p server -p broadcaster
 	$(DEB) --no-build --locked --package server
 	$(DEB) --no-build --locked --package broadcaster
 
