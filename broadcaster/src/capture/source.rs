@@ -195,7 +195,7 @@ fn stamp_on_arrival(pad: &gst::Pad) {
 fn own(description: &str, passthrough: bool) -> Result<gst::Bin, CaptureError> {
     let sink = |bin: &gst::Bin| bin.by_name(NAMED_SINK).filter(|element| element.is::<gst_app::AppSink>());
     let bin = match parse(description, false) {
-        Ok(bin) if sink(&bin).is_some() => bin,
+        Ok(bin) if bin.by_name(NAMED_SINK).is_some() => bin,
         // So that it may also end in caps.
         Ok(_) | Err(_) => parse(&format!("{description} ! identity"), false)?,
     };

@@ -66,7 +66,8 @@ async fn an_operators_pipeline_may_end_in_a_sink_named_video() {
 
 #[tokio::test]
 async fn what_comes_encoded_is_sent_on_as_it_is() {
-    let encoded = "videotestsrc is-live=true ! video/x-raw,framerate=10/1 ! x264enc tune=zerolatency key-int-max=10";
+    let encoded = "videotestsrc is-live=true ! video/x-raw,width=160,height=80,framerate=10/1 \
+                   ! x264enc tune=zerolatency key-int-max=10";
     let mut camera = Watched::watch(passthrough(encoded), &[]);
     camera.run([BEST]);
     let first = camera.next_of(BEST).await;
