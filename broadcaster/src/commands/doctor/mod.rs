@@ -119,7 +119,10 @@ async fn examine_network(config: &Config, urls: Vec<String>, report: &mut Report
 }
 
 async fn examine_camera(camera: &Camera, config: &Config) -> Finding {
-    let trial = match capture::check(camera, &config.rungs) {
+    // Encoders are tried, and drivers opened, in their own time.
+    let (examined, rungs) = (camera.clone(), config.rungs.clone());
+    let checked = tokio::task::spawn_blocking(move || capture::check(&examined, &rungs)).await;
+    let trial = match checked.expect("checking does not panic") {
         Ok(encoder) => capture::try_out(camera.clone(), &config.rungs, encoder.as_ref()).await,
         Err(error) => Err(error),
     };
