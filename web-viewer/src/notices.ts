@@ -19,8 +19,9 @@ export function consequenceOf(
 ): Consequence {
   if (notice.code === "camera_lost") return about !== undefined && about === playback.session ? "dark" : "none";
   if (about !== undefined) {
-    // The robot's own word on a session that has no picture yet. A picture that moves is left alone.
-    if (about === playback.session && playback.flowing(now) === undefined) return "lost";
+    // The robot's own word on a session that has no picture, yet or any more. A picture that moves is left alone.
+    const moves = playback.flowing(now) !== undefined && !playback.cameraLost;
+    if (about === playback.session && !moves) return "lost";
     return admittance.pending && about === admittance.negotiation.admission?.session ? "refused" : "none";
   }
   const cure = remedy(notice.code);

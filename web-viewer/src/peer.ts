@@ -6,6 +6,8 @@ import type { Millis } from "./retry";
 import type { ConnectionId } from "./steps";
 
 const STALLED_AFTER: Millis = 1000;
+/** The notice of a lost camera comes by way of the server, and may overtake the last of its pictures by this much. */
+const LAST_PICTURES: Millis = 1500;
 
 export class Peer {
   /** Given up: whatever it still shows, its successor is on the way. */
@@ -13,7 +15,8 @@ export class Peer {
   readonly connection: ConnectionId;
   session: SessionId;
   id: PeerId;
-  #cameraLost = false;
+  #cameraLostAt: Millis | undefined;
+  #countedAt: Millis;
   readonly #media: Liveness;
   readonly #path = new Path();
   readonly #patience: Millis;
@@ -23,6 +26,7 @@ export class Peer {
     this.connection = connection;
     this.session = session;
     this.id = id;
+    this.#countedAt = now;
     this.#media = new Liveness(now);
     this.#patience = patience(video);
   }
@@ -39,11 +43,11 @@ export class Peer {
 
   /** Whether there is nothing that could arrive. */
   get cameraLost(): boolean {
-    return this.#cameraLost && !this.broken;
+    return this.#cameraLostAt !== undefined && !this.broken;
   }
 
-  loseCamera(): void {
-    this.#cameraLost = true;
+  loseCamera(now: Millis): void {
+    this.#cameraLostAt = now;
   }
 
   stateChanged(state: RTCPeerConnectionState, now: Millis): void {
@@ -53,7 +57,12 @@ export class Peer {
   }
 
   counted(counters: Counters, now: Millis): void {
-    if (this.#media.sample(counters, now)) this.#arrived(now);
+    const since = this.#countedAt;
+    this.#countedAt = now;
+    if (!this.#media.sample(counters, now)) return;
+    this.#arrived(now);
+    // Frames are no sign of it: one from before may be shown at any time, such as when a page is looked at again.
+    if (this.#cameraLostAt !== undefined && since - this.#cameraLostAt >= LAST_PICTURES) this.#findCamera(now);
   }
 
   shown(now: Millis): void {
@@ -85,7 +94,7 @@ export class Peer {
   }
 
   flows(now: Millis): boolean {
-    return !this.broken && (this.#cameraLost || this.#media.flows(now));
+    return !this.broken && (this.#cameraLostAt !== undefined || this.#media.flows(now));
   }
 
   /** Time since the last frame; nothing before the first. */
@@ -101,15 +110,18 @@ export class Peer {
   verdict(visible: boolean, now: Millis): Verdict {
     if (this.broken) return "fine";
     const path = this.#path.verdict(now);
-    if (path !== "fine" || this.#path.troubled || this.#cameraLost) return path;
+    if (path !== "fine" || this.#path.troubled || this.#cameraLostAt !== undefined) return path;
     // A hidden page is shown no frames, and its timers run late.
     return visible ? this.#media.verdict(now) : "fine";
   }
 
-  #arrived(now: Millis): void {
+  #findCamera(now: Millis): void {
+    this.#cameraLostAt = undefined;
     // What it was silent for is no fault of this connection.
-    if (this.#cameraLost) this.#media.rebase(now);
-    this.#cameraLost = false;
+    this.#media.rebase(now);
+  }
+
+  #arrived(now: Millis): void {
     // The keyframe that brings the picture back takes its time too.
     if (this.#path.arrived(now)) this.#media.rebase(now);
   }

@@ -48,8 +48,8 @@ export class Playback {
   }
 
   /** The robot says that there are no pictures to be sent. */
-  loseCamera(): void {
-    this.#peer?.loseCamera();
+  loseCamera(now: Millis): void {
+    this.#peer?.loseCamera(now);
   }
 
   open(admission: Admission, id: PeerId, now: Millis): ConnectionId {

@@ -160,7 +160,7 @@ export class Session {
     const circumstances = { playback: this.#playback, admittance: this.#admittance, now };
     const consequence = consequenceOf(notice, about, circumstances);
     if (consequence === "none") return;
-    if (consequence === "dark") return this.#playback.loseCamera();
+    if (consequence === "dark") return this.#playback.loseCamera(now);
     if (consequence === "lost") this.#playback.giveUp();
     if (consequence === "withdrawn") this.#close();
     this.#admittance.refused(notice, now);

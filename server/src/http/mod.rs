@@ -41,6 +41,7 @@ impl About {
 struct Shared {
     about: About,
     rooms: Enquiries,
+    pictures: snapshot::Room,
     ending: CancellationToken,
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn router(socket_io: MethodRouter, of_server: About, rooms: Enquiries
         .route("/api/v1/server", get(about))
         .route("/api/v1/robots/{robot}/snapshot.jpg", get(snapshot::of_robot))
         .route("/api/v1/robots/{robot}/cameras/{camera}/snapshot.jpg", get(snapshot::of_camera))
-        .with_state(Shared { about: of_server, rooms, ending })
+        .with_state(Shared { about: of_server, rooms, pictures: snapshot::Room::default(), ending })
         .merge(page::routes())
         .route("/socket.io/", socket_io.clone())
         .route("/socket.io", socket_io)

@@ -73,6 +73,8 @@ pub(crate) enum Input {
         robot: RobotId,
         camera: Option<CameraId>,
     },
+    /// Whoever asked for a picture has gone.
+    SnapshotUnasked(Asker),
     /// The server is going down.
     Draining,
 }
@@ -99,7 +101,7 @@ pub(crate) enum Output {
     },
     /// Acknowledges the input that was handled last; queued at most once for each, and only if it wanted a reply.
     Reply(Reply),
-    /// Answers a request for a picture, once.
+    /// Answers a request for a picture, once, unless whoever asked has gone.
     Snapshot {
         asker: Asker,
         answer: Answer,
@@ -177,6 +179,7 @@ impl Rooms {
             Input::Malformed { from, notice } => self.notify(&from, notice),
             Input::Disconnected { peer, ending } => self.disconnected(&peer, ending, now),
             Input::Snapshot { asker, robot, camera } => self.snapshot(asker, &robot, camera, now),
+            Input::SnapshotUnasked(asker) => self.snapshot_unasked(asker),
             Input::Draining => {
                 let everyone: Vec<PeerId> = self.peers.keys().cloned().collect();
                 for peer in everyone {

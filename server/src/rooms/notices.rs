@@ -41,8 +41,20 @@ pub(super) fn snapshot_too_large(robot: &RobotId) -> Notice {
     Notice::new(Code::TooLarge, format!("Robot {robot} sent a larger picture than this server takes."))
 }
 
-pub(super) fn snapshot_too_late(robot: &RobotId) -> Notice {
-    Notice::new(Code::CameraLost, format!("Robot {robot} did not send a picture in time."))
+pub(super) fn snapshot_empty(robot: &RobotId) -> Notice {
+    Notice::new(Code::Malformed, format!("Robot {robot} sent a picture without bytes."))
+}
+
+/// Nothing is known of its camera.
+pub(super) fn snapshot_unanswered(robot: &RobotId) -> Notice {
+    Notice::new(
+        Code::ConnectionFailed,
+        format!("Robot {robot} did not answer in time: its link is slow, or it is too old to make snapshots."),
+    )
+}
+
+pub(super) fn snapshot_too_slow(robot: &RobotId) -> Notice {
+    Notice::new(Code::ConnectionFailed, format!("Robot {robot} sent only part of a picture in time: its link is slow."))
 }
 
 pub(super) fn unknown_robot(robot: &RobotId) -> Notice {

@@ -7,25 +7,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::{
     CameraId, MAX_SNAPSHOT, Notice, PeerId, RobotId, SnapshotFailure, SnapshotPiece, SnapshotRequest, ToRobot,
 };
 
 use super::{Dialect, Output, Role, Rooms, notices};
 
-/// A robot that has not answered by then does not know the question, or is too far away.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// A robot that has sent nothing by then does not know the question, or is too far away. Each piece gives it as long again.
+const PIECE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Longer is not waited for a picture, however steadily it comes.
+const WHOLE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an answer is as good as a new one: a crowd costs a robot one picture a second.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Robots are asked for so many pictures a second altogether, which bounds what is kept as well.
-const MAX_ASKED: usize = 20;
+/// Robots are asked for so many pictures a second, which bounds what is kept as well.
+const ASKED: Limit = Limit { all: 32, each: 8 };
 const ASKED_IN: Duration = Duration::from_secs(1);
 
-/// Each holds a connection.
-const MAX_WAITING: usize = 500;
+/// Pictures on their way, of which a slow robot has more than a fast one.
+const COMING: Limit = Limit { all: 64, each: 16 };
+
+/// Those who wait each hold a connection.
+const WAITING: Limit = Limit { all: 500, each: 200 };
+
+/// How much there may be altogether, and of one robot, so that none takes what the others need.
+struct Limit {
+    all: usize,
+    each: usize,
+}
+
+impl Limit {
+    /// Whether there may be one more of this robot, where there is one of each of these.
+    fn allows<'a>(&self, robot: &RobotId, of: impl Iterator<Item = &'a RobotId>) -> bool {
+        let (all, its) = of.fold((0, 0), |(all, its), one| (all + 1, its + usize::from(one == robot)));
+        all < self.all && its < self.each
+    }
+}
 
 /// Somebody who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,20 +58,30 @@ pub(crate) type Answer = Result<Bytes, Notice>;
 pub(super) struct Snapshots {
     shots: BTreeMap<(RobotId, CameraId), Shot>,
     /// When robots were asked lately.
-    asked: VecDeque<Instant>,
+    asked: VecDeque<(Instant, RobotId)>,
     requests: u32,
 }
 
 #[derive(Debug)]
 enum Shot {
-    Coming { request: u32, until: Instant, jpeg: BytesMut, waiting: Vec<Asker> },
+    Coming(Coming),
     Here { answer: Answer, until: Instant },
+}
+
+#[derive(Debug)]
+struct Coming {
+    request: u32,
+    until: Instant,
+    /// Whatever comes until then.
+    latest: Instant,
+    jpeg: Vec<u8>,
+    waiting: Vec<Asker>,
 }
 
 impl Shot {
     fn until(&self) -> Instant {
         match self {
-            Self::Coming { until, .. } | Self::Here { until, .. } => *until,
+            Self::Coming(Coming { until, .. }) | Self::Here { until, .. } => *until,
         }
     }
 }
@@ -66,22 +96,28 @@ impl Snapshots {
         self.shots.is_empty()
     }
 
-    fn waiting(&self) -> usize {
-        let waiting = |shot: &Shot| match shot {
-            Shot::Coming { waiting, .. } => waiting.len(),
-            Shot::Here { .. } => 0,
-        };
-        self.shots.values().map(waiting).sum()
+    fn coming(&self) -> impl Iterator<Item = (&RobotId, &Coming)> {
+        self.shots.iter().filter_map(|((robot, _), shot)| match shot {
+            Shot::Coming(coming) => Some((robot, coming)),
+            Shot::Here { .. } => None,
+        })
     }
 
-    /// Whether robots may be asked once more.
-    fn admit(&mut self, now: Instant) -> bool {
-        while self.asked.front().is_some_and(|asked| now.saturating_duration_since(*asked) >= ASKED_IN) {
+    /// Whether somebody else may wait for a picture of this robot.
+    fn seats(&self, robot: &RobotId) -> bool {
+        let waiting = self.coming().flat_map(|(robot, coming)| coming.waiting.iter().map(move |_| robot));
+        WAITING.allows(robot, waiting)
+    }
+
+    /// Whether this robot may be asked once more.
+    fn admit(&mut self, robot: &RobotId, now: Instant) -> bool {
+        while self.asked.front().is_some_and(|(asked, _)| now.saturating_duration_since(*asked) >= ASKED_IN) {
             self.asked.pop_front();
         }
-        let admitted = self.asked.len() < MAX_ASKED;
+        let admitted = ASKED.allows(robot, self.asked.iter().map(|(_, robot)| robot))
+            && COMING.allows(robot, self.coming().map(|(robot, _)| robot));
         if admitted {
-            self.asked.push_back(now);
+            self.asked.push_back((now, robot.clone()));
         }
         admitted
     }
@@ -113,44 +149,58 @@ impl Rooms {
             return Err(notices::no_snapshots(id));
         }
         let (to, key) = (robot.peer.clone(), (id.clone(), camera.clone()));
-        let crowded = self.snapshots.waiting() >= MAX_WAITING;
+        let crowded = !self.snapshots.seats(id);
         match self.snapshots.shots.get_mut(&key) {
             Some(Shot::Here { answer, until }) if *until > now => {
                 let answer = answer.clone();
                 self.out.push_back(Output::Snapshot { asker, answer });
                 return Ok(());
             }
-            Some(Shot::Coming { waiting, .. }) if !crowded => {
+            Some(Shot::Coming(Coming { waiting, .. })) if !crowded => {
                 waiting.push(asker);
                 return Ok(());
             }
-            Some(Shot::Coming { .. }) => return Err(notices::too_many_snapshots()),
+            Some(Shot::Coming(_)) => return Err(notices::too_many_snapshots()),
             Some(Shot::Here { .. }) | None => {}
         }
-        if crowded || !self.snapshots.admit(now) {
+        if crowded || !self.snapshots.admit(id, now) {
             return Err(notices::too_many_snapshots());
         }
         self.snapshots.requests = self.snapshots.requests.wrapping_add(1);
         let request = self.snapshots.requests;
-        let shot = Shot::Coming { request, until: now + ANSWERED_WITHIN, jpeg: BytesMut::new(), waiting: vec![asker] };
-        self.snapshots.shots.insert(key, shot);
+        let (until, latest) = (now + PIECE_WITHIN, now + WHOLE_WITHIN);
+        let coming = Coming { request, until, latest, jpeg: Vec::new(), waiting: vec![asker] };
+        self.snapshots.shots.insert(key, Shot::Coming(coming));
         self.tell_robot(&to, ToRobot::Snapshot { request: SnapshotRequest { request, camera } });
         Ok(())
     }
 
+    /// Whoever asked has gone without an answer. The picture comes all the same, for those who ask next.
+    pub(super) fn snapshot_unasked(&mut self, asker: Asker) {
+        for shot in self.snapshots.shots.values_mut() {
+            if let Shot::Coming(coming) = shot {
+                coming.waiting.retain(|waiting| *waiting != asker);
+            }
+        }
+    }
+
     /// Pieces that nobody waits for are nobody's fault: they come too late.
     pub(super) fn snapshot_piece(&mut self, from: &PeerId, piece: SnapshotPiece, bytes: &[u8], now: Instant) {
-        let Some((key, jpeg)) = self.coming(from, piece.request) else { return };
-        if jpeg.len() + bytes.len() > MAX_SNAPSHOT {
+        let Some((key, coming)) = self.coming(from, piece.request) else { return };
+        if coming.jpeg.len() + bytes.len() > MAX_SNAPSHOT {
             let notice = notices::snapshot_too_large(&key.0);
             self.answer(&key, Err(notice), now);
             return;
         }
-        jpeg.extend_from_slice(bytes);
-        if piece.last {
-            let jpeg = std::mem::take(jpeg).freeze();
-            self.answer(&key, Ok(jpeg), now);
+        coming.jpeg.extend_from_slice(bytes);
+        if !piece.last {
+            coming.until = coming.latest.min(now + PIECE_WITHIN);
+            return;
         }
+        // Boxed, it takes no more room than it needs.
+        let jpeg = Bytes::from(std::mem::take(&mut coming.jpeg).into_boxed_slice());
+        let answer = if jpeg.is_empty() { Err(notices::snapshot_empty(&key.0)) } else { Ok(jpeg) };
+        self.answer(&key, answer, now);
     }
 
     pub(super) fn snapshot_failed(&mut self, from: &PeerId, failure: SnapshotFailure, now: Instant) {
@@ -164,8 +214,12 @@ impl Rooms {
         let due: Vec<_> = due.map(|(key, _)| key.clone()).collect();
         for key in due {
             match self.snapshots.shots.get(&key) {
-                Some(Shot::Coming { .. }) => {
-                    let notice = notices::snapshot_too_late(&key.0);
+                Some(Shot::Coming(coming)) => {
+                    let notice = if coming.jpeg.is_empty() {
+                        notices::snapshot_unanswered(&key.0)
+                    } else {
+                        notices::snapshot_too_slow(&key.0)
+                    };
                     self.answer(&key, Err(notice), now);
                 }
                 Some(Shot::Here { .. }) | None => drop(self.snapshots.shots.remove(&key)),
@@ -180,7 +234,7 @@ impl Rooms {
         self.snapshots.shots = others;
         let gone: BTreeMap<_, Shot> = gone;
         for shot in gone.into_values() {
-            if let Shot::Coming { waiting, .. } = shot {
+            if let Shot::Coming(Coming { waiting, .. }) = shot {
                 let answer = |asker| Output::Snapshot { asker, answer: Err(notices::offline(robot)) };
                 self.out.extend(waiting.into_iter().map(answer));
             }
@@ -188,18 +242,18 @@ impl Rooms {
     }
 
     /// The picture that this robot was asked for, as far as it has come.
-    fn coming(&mut self, from: &PeerId, asked: u32) -> Option<((RobotId, CameraId), &mut BytesMut)> {
+    fn coming(&mut self, from: &PeerId, asked: u32) -> Option<((RobotId, CameraId), &mut Coming)> {
         let Some(Role::Robot(id)) = self.peers.get(from) else { return None };
         let shots = self.snapshots.shots.iter_mut();
         shots.filter(|((robot, _), _)| robot == id).find_map(|(key, shot)| match shot {
-            Shot::Coming { request, jpeg, .. } if *request == asked => Some((key.clone(), jpeg)),
-            Shot::Coming { .. } | Shot::Here { .. } => None,
+            Shot::Coming(coming) if coming.request == asked => Some((key.clone(), coming)),
+            Shot::Coming(_) | Shot::Here { .. } => None,
         })
     }
 
     fn answer(&mut self, key: &(RobotId, CameraId), answer: Answer, now: Instant) {
         let here = Shot::Here { answer: answer.clone(), until: now + FRESH };
-        if let Some(Shot::Coming { waiting, .. }) = self.snapshots.shots.insert(key.clone(), here) {
+        if let Some(Shot::Coming(Coming { waiting, .. })) = self.snapshots.shots.insert(key.clone(), here) {
             let answered = waiting.into_iter().map(|asker| Output::Snapshot { asker, answer: answer.clone() });
             self.out.extend(answered);
         }

@@ -127,6 +127,12 @@ impl Desk {
     }
 
     fn snapshot(&mut self, robot: RobotId, camera: Option<CameraId>, answer: oneshot::Sender<Answer>) {
+        // Those whose connection has gone take nobody's place.
+        let gone: Vec<Asker> =
+            self.askers.extract_if(.., |_, waiting| waiting.is_closed()).map(|(asker, _)| asker).collect();
+        for asker in gone {
+            self.handle(Input::SnapshotUnasked(asker));
+        }
         let asker = Asker(self.asked);
         self.asked += 1;
         self.askers.insert(asker, answer);
@@ -211,5 +217,38 @@ impl Desk {
     fn socket(&self, sid: Sid) -> Option<SocketRef> {
         // No namespace is left when the server is ending.
         self.io.of("/")?.get_socket(sid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ToServer;
+
+    use super::*;
+    use crate::rooms::Settings;
+
+    #[tokio::test]
+    async fn who_has_gone_waits_in_nobodys_place() {
+        let settings = Settings {
+            default_robot: "demo".parse().expect("an id"),
+            max_robots: 1,
+            max_viewers: 1,
+            session_grace: Duration::ZERO,
+            ice_servers: Vec::new(),
+        };
+        let mint = Box::new(|| "s1".parse().expect("an id"));
+        let (_, io) = SocketIo::new_svc();
+        let mut desk = Desk::new(Rooms::new(settings, mint), io);
+        let register = r#"["broadcaster",{"version":1,"cameras":[{"id":"front"}]}]"#;
+        let message = ToServer::decode(register).expect("a message");
+        let robot: PeerId = "r".parse().expect("an id");
+        desk.handle(Input::Connected(robot.clone()));
+        desk.handle(Input::Said { from: robot, message, wants_reply: false });
+        for _ in 0..1000 {
+            let (answer, mut answered) = oneshot::channel();
+            desk.snapshot("demo".parse().expect("an id"), None, answer);
+            assert_eq!(answered.try_recv(), Err(oneshot::error::TryRecvError::Empty), "it waits");
+        }
+        assert_eq!(desk.askers.len(), 1);
     }
 }

@@ -111,7 +111,7 @@ fn history(seed: u64) {
     // What is asked over HTTP comes between, and changes nothing else.
     let mut web = Random(!seed);
     for number in 0..400 {
-        let input = match web.below(8) {
+        let input = match web.below(9) {
             0 => {
                 let robot = ROBOTS[web.below(ROBOTS.len())].parse().expect("an id");
                 witness.waiting.insert(Asker(number));
@@ -123,6 +123,7 @@ fn history(seed: u64) {
                 let message = ToServer::decode(&text).expect("well-formed");
                 Some(Input::Said { from: peer(&web.peer()), message, wants_reply: false })
             }
+            2 => witness.waiting.pop_first().map(Input::SnapshotUnasked),
             _ => None,
         };
         for output in input.map(|input| world.input(input)).unwrap_or_default() {
