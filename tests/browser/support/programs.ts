@@ -13,8 +13,8 @@ import type { LiveRobot } from "../../../web-viewer/src/protocol.gen.ts";
 const folder = fileURLToPath(new URL("..", import.meta.url));
 const binaries = process.env["BINARIES"] ?? fileURLToPath(new URL("../../../target/debug", import.meta.url));
 
-/** One of the real programs, as a process of its own. */
-class Program {
+/** One of the workspace's programs, as a process of its own. */
+export class Program {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
