@@ -58,7 +58,9 @@ fn so_is_one_whose_pictures_are_sent_on_as_they_come() -> anyhow::Result<()> {
     a_network_camera_comes_back(true)
 }
 
-/// What a return may take on a machine that has much else to do.
+/// What a return typically takes at most: half of it is the fifteen pictures, and the wait before the first attempt.
+const USUALLY_BACK_WITHIN: Duration = Duration::from_secs(3);
+/// And what it may take on a machine that has much else to do.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 /// A leak of one picture each time would be 5 MB.
 const GROWTH_KIB: u64 = 3 << 10;
@@ -79,18 +81,19 @@ fn a_camera_that_dies_a_hundred_times_leaves_nothing_behind_in_the_robot() -> an
         let mut viewer = processes.viewer();
         sees_on(&mut viewer).await?;
         let mut footprints = Vec::new();
-        let mut slowest = Duration::ZERO;
+        let mut returns = Vec::new();
         for _ in 0..DEATHS {
             camera.replace()?;
             let (died, before) = (tokio::time::Instant::now(), viewer.reception().frames);
             viewer.until(PATIENCE, |reception| reception.frames > before + 15).await?;
-            slowest = slowest.max(died.elapsed());
+            returns.push(died.elapsed());
             footprints.push(processes.broadcaster.footprint()?);
         }
         let (before, after) = (least(&footprints[SETTLED..SETTLED + 20]), least(&footprints[DEATHS - 20..]));
-        println!("slowest return {slowest:?}; {before:?} became {after:?}");
-        // Half of it is the fifteen pictures, and the wait before the first attempt; a second attempt would wait longer.
-        assert!(slowest < BACK_WITHIN, "{slowest:?}");
+        returns.sort_unstable();
+        let (typical, slowest) = (returns[DEATHS / 2], returns[DEATHS - 1]);
+        println!("back after {typical:?}, at the slowest {slowest:?}; {before:?} became {after:?}");
+        assert!(typical <= USUALLY_BACK_WITHIN && slowest <= BACK_WITHIN, "{returns:?}");
         assert!(after.threads <= before.threads && after.descriptors <= before.descriptors, "{before:?} {after:?}");
         assert!(after.resident_kib < before.resident_kib + GROWTH_KIB, "{before:?} {after:?}");
         let reception = viewer.leave().await?;

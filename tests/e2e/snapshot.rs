@@ -41,13 +41,14 @@ async fn get(world: &World, path: &str) -> anyhow::Result<Response> {
 
 /// Asks until there is a picture: a robot takes a moment to be there, and a camera to run.
 async fn picture(world: &World, path: &str) -> anyhow::Result<Shown> {
+    let mut again = tokio::time::interval(Duration::from_millis(20));
     let fetched = async {
         loop {
+            again.tick().await;
             let response = get(world, path).await?;
             if response.status() == "200" {
                 return anyhow::Ok(response);
             }
-            tokio::task::yield_now().await;
         }
     };
     let response = tokio::time::timeout(PATIENCE, fetched).await??;

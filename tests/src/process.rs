@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
+use tokio::time::Instant;
 
 use crate::{Options, Puppet, Viewer};
 
@@ -94,10 +95,20 @@ impl Process {
         self.signal("-TERM")
     }
 
-    /// SIGTERM, and waits for the end that it asks for.
+    /// SIGTERM, and waits for the end that it asks for. Blocks; who does not end within a minute is killed.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         self.terminate()?;
-        let ended = self.0.wait()?;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        let ended = loop {
+            match self.0.try_wait()? {
+                Some(ended) => break ended,
+                None if Instant::now() < deadline => std::thread::park_timeout(LOOKS_EVERY),
+                None => {
+                    self.kill()?;
+                    anyhow::bail!("it was told to end, and still ran after {ENDS_WITHIN:?}");
+                }
+            }
+        };
         anyhow::ensure!(ended.success(), "it ended with {ended}");
         Ok(())
     }
@@ -148,11 +159,12 @@ impl Log {
         Self(read)
     }
 
-    /// Waits for a line that contains this. Blocks.
+    /// Waits for a line that contains this, whatever else is logged meanwhile. Blocks.
     pub fn wait(&self, text: &str) -> anyhow::Result<String> {
         let mut seen = Vec::new();
+        let deadline = Instant::now() + LOGS_WITHIN;
         loop {
-            match self.0.recv_timeout(LOGS_WITHIN) {
+            match self.0.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.contains(text) => return Ok(line),
                 Ok(line) => seen.push(line),
                 Err(_) => anyhow::bail!("nothing was logged about {text:?}, but:\n{}", seen.join("\n")),
@@ -286,6 +298,9 @@ fn start_broadcaster(server: &ServerUrl, config: Option<&Config>) -> anyhow::Res
 }
 
 const LOGS_WITHIN: Duration = Duration::from_secs(60);
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// The standard library tells nobody when a child has ended.
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 /// A small picture on a port of its own.
 const BROADCASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");

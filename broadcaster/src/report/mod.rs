@@ -179,5 +179,6 @@ mod tests {
         let mut opening = report(at(10));
         opening.cameras[0].state = CameraState::Opening;
         assert!(!opening.is_ready());
+        assert_eq!(opening.summary(), "no link to the server, 0 viewers, camera main opens, camera main is lost");
     }
 }

@@ -16,8 +16,17 @@ export async function late(page: Page): Promise<number[]> {
   return page.evaluate(() => window.late);
 }
 
-/** By the receiver's own figures instead, how late sound is, and how long it was told to hold back the picture. */
-export async function reckoned(page: Page): Promise<{ late: number; hold: number | null }> {
+/** What the receiver says of itself. */
+interface Reckoned {
+  /** By how many milliseconds sound is behind the picture. */
+  late: number;
+  /** For how many it was told to hold back the picture, and the sound. */
+  hold: number | null;
+  holdSound: number | null;
+}
+
+/** The receiver's own figures, instead of what is seen and heard. */
+export async function reckoned(page: Page): Promise<Reckoned> {
   return page.evaluate(async () => {
     const peer = window.peers.at(-1);
     const receivers = ["audio", "video"].map((kind) =>
@@ -36,6 +45,7 @@ export async function reckoned(page: Page): Promise<{ late: number; hold: number
     return {
       late: (sound ?? Number.NaN) + played - (picture ?? Number.NaN),
       hold: receivers[1]?.jitterBufferTarget ?? null,
+      holdSound: receivers[0]?.jitterBufferTarget ?? null,
     };
   });
 }

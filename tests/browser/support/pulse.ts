@@ -13,7 +13,12 @@ export class Pulse {
 
   static async start(): Promise<Pulse> {
     const pulse = new Pulse();
-    await pulse.start();
+    try {
+      await pulse.start();
+    } catch (error) {
+      await pulse.stop();
+      throw error;
+    }
     return pulse;
   }
 
@@ -45,10 +50,12 @@ export class Pulse {
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (!child || child.exitCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    if (!child) return;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
     rmSync(this.#socket, { force: true });
   }
 
