@@ -18,7 +18,7 @@ pub(crate) use frame::{FIRST_EXTRA, Frame, PacketSize};
 pub(crate) use h264::nal_units;
 pub(crate) use ring::{FrameNumber, PacketNumber, Ring};
 pub(crate) use rings::Rings;
-pub(crate) use slice::is_bidirectional;
+pub(crate) use slice::{is_bidirectional, is_entry};
 
 /// RTP's clock for video, ticks per second (RFC 6184, section 8.2.1).
 const VIDEO_CLOCK: u32 = 90_000;

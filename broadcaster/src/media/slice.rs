@@ -8,6 +8,13 @@ const IDR_SLICE: u8 = 5;
 /// Parameter sets and what else comes before a picture's slices is shorter than this.
 const HEADERS: usize = 1024;
 
+/// Whether a decoder can begin with a picture in a byte stream: not with any that is told from itself alone, since what follows
+/// may still be told from what came before.
+pub(crate) fn is_entry(stream: &[u8]) -> bool {
+    let beginning = &stream[..stream.len().min(HEADERS)];
+    nal_units(beginning).any(|nal| nal[0] & NAL_TYPE == IDR_SLICE)
+}
+
 /// Whether a picture in a byte stream is told from one before and one after it.
 pub(crate) fn is_bidirectional(stream: &[u8]) -> bool {
     let beginning = &stream[..stream.len().min(HEADERS)];
@@ -20,6 +27,14 @@ pub(crate) fn is_bidirectional(stream: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decoder_begins_with_an_idr_picture_and_with_no_other() {
+        let picture = |nal: u8| [&[0, 0, 0, 1, 0x67, 66, 0, 0, 1, 0x68, 1, 0, 0, 1, nal, 0b1011_1111, 9][..]].concat();
+        assert!(is_entry(&picture(0x65)));
+        assert!(!is_entry(&picture(0x41)), "an I picture that is no IDR picture");
+        assert!(!is_entry(&[]));
+    }
 
     #[test]
     fn a_picture_between_two_is_told_by_its_first_slice() {
