@@ -30,7 +30,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Context;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,7 @@ pub async fn run(
     let record_cancel = CancellationToken::new();
     recorders.spawn(Photographer { cameras: shutters, requests, answers }.run(record_cancel.child_token()));
     if !tapes.is_empty() {
-        recorders.spawn(record::run(config.recording, tapes, record_cancel.child_token()));
+        recorders.spawn(record::run(config.recording, config.robot.clone(), tapes, record_cancel.child_token()));
     }
     let limits = Limits {
         threads: config.fanout.threads.get(),
@@ -123,10 +123,15 @@ pub async fn run(
         Ok(())
     });
 
-    let ended = tokio::select! {
-        () = cancel.cancelled() => Ok(()),
-        Some(camera) = cameras.join_next() => camera.context("a camera's task panicked").flatten(),
-        Some(task) = tasks.join_next() => task.context("a task panicked").flatten().and_then(|()| anyhow::bail!("a task ended early")),
+    let ended = loop {
+        tokio::select! {
+            () = cancel.cancelled() => break Ok(()),
+            Some(camera) = cameras.join_next() => break camera.context("a camera's task panicked").flatten(),
+            Some(task) = tasks.join_next() => {
+                break task.context("a task panicked").flatten().and_then(|()| anyhow::bail!("a task ended early"));
+            }
+            Some(recorder) = recorders.join_next() => recorded(recorder),
+        }
     };
     // The fan-out says goodbye through the link and to relays, these hang up when that is said, the cameras stop.
     tasks_cancel.cancel();
@@ -140,8 +145,12 @@ pub async fn run(
         tasks.shutdown().await;
     }
     record_cancel.cancel();
-    let recorded = async { while recorders.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_TIMEOUT, recorded).await.is_err() {
+    let done = async {
+        while let Some(recorder) = recorders.join_next().await {
+            recorded(recorder);
+        }
+    };
+    if tokio::time::timeout(DRAIN_TIMEOUT, done).await.is_err() {
         tracing::warn!("the disk did not take the end of the recordings in time");
         recorders.shutdown().await;
     }
@@ -153,6 +162,13 @@ pub async fn run(
     }
     tracing::info!("broadcaster ended");
     ended
+}
+
+/// The video goes on without.
+fn recorded(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "what records or takes snapshots panicked; until a restart there are none; the video goes on");
+    }
 }
 
 /// Waits until only `left` tasks run.

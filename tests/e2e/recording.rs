@@ -77,7 +77,7 @@ impl Recorder {
     }
 
     fn dir(&self) -> PathBuf {
-        self.folder.path().join("recordings/main")
+        self.folder.path().join("recordings/demo/main")
     }
 }
 
@@ -250,7 +250,7 @@ fn a_full_disk_stops_recording_only(
         let (mut robot, log) = Process::start_logged("broadcaster", &recorder.arguments(&server)?)?;
         let mut viewer = world.viewer("demo");
         viewer.until(PATIENCE, |reception| reception.frames >= 10).await?;
-        let dir = disk.0.path().join("main");
+        let dir = disk.0.path().join("demo/main");
         let before = until(|| files(&dir).pop()).await?;
 
         let filler = disk.0.path().join("filler");
@@ -281,7 +281,7 @@ fn a_full_disk_stops_recording_only(
 #[test]
 fn a_disk_that_is_full_stops_recording_and_nothing_else() -> anyhow::Result<()> {
     let recording = "quota = \"100MB\"\nreserve = \"0B\"";
-    a_full_disk_stops_recording_only(recording, 8 << 20, "Free some space on its disk", "recording goes on")
+    a_full_disk_stops_recording_only(recording, 8 << 20, "free some space on its disk", "recording goes on")
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::Answer;
 use crate::{
     Choice, check_camera, check_media,
     config::{Camera, Config, Recording},
+    record,
 };
 
 /// Says what the config would do. Everything that stands in its way is named, not only the first.
@@ -24,6 +25,12 @@ pub fn run(config: &Config) -> Answer {
             Ok(None) => answer.text.push_str(&format!("Camera {}: H.264 as it comes.\n", camera.id)),
             Err(error) => answer.complaints.push(format!("camera {}: {:#}", camera.id, anyhow::Error::from(error))),
         }
+    }
+    let folder = config.recording.folder(&config.robot);
+    let recorded = config.cameras.iter().filter(|camera| camera.record);
+    // What is in the way of one is, as a rule, in the way of all.
+    if let Some(error) = recorded.filter_map(|camera| record::check(&folder.join(camera.id.as_str())).err()).next() {
+        answer.complaints.push(error.to_string());
     }
     if answer.complaints.is_empty() {
         answer.text.push_str("All of it can be done on this machine; `broadcaster doctor` tries it.\n");
@@ -60,8 +67,9 @@ fn describe(config: &Config) -> String {
     let recorded: Vec<&str> =
         config.cameras.iter().filter(|camera| camera.record).map(|camera| camera.id.as_str()).collect();
     if !recorded.is_empty() {
-        let Recording { dir, quota, reserve, segment } = &config.recording;
-        let (cameras, dir) = (recorded.join(" and "), dir.display());
+        let Recording { dir: _, quota, reserve, segment } = &config.recording;
+        let folder = config.recording.folder(&config.robot);
+        let (cameras, dir) = (recorded.join(" and "), folder.display());
         line(format!("Records {cameras} in {dir}, {segment:?} a file, {quota} at most, and leaves {reserve} free."));
     }
     out
@@ -97,5 +105,12 @@ mod tests {
         let answer = run(&config);
         assert_eq!(answer.complaints, [""; 0]);
         assert!(answer.text.contains("960×480 at 30 fps, 1.0 Mbit/s"), "{}", answer.text);
+        // Nobody can write below a file.
+        config.recording.dir = "/proc/self/stat/recordings".into();
+        assert_eq!(run(&config).complaints, [""; 0], "no camera is recorded");
+        config.cameras[0].record = true;
+        let answer = run(&config);
+        let [dir] = &answer.complaints[..] else { panic!("{answer:?}") };
+        assert!(dir.contains("/proc/self/stat/recordings/demo/main (") && dir.contains("recording.dir"), "{dir}");
     }
 }

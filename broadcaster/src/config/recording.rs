@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
+use protocol::RobotId;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -12,8 +13,9 @@ const SEGMENTS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::f
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {
+    /// Robots on one machine may share it: each has a folder of its own there.
     pub dir: PathBuf,
-    /// What all recordings together may take.
+    /// What all recordings of one robot together may take.
     pub quota: Size,
     /// What stays free for everybody else.
     pub reserve: Size,
@@ -47,7 +49,7 @@ const UNITS: [(&str, u64); 10] = [
 impl Default for Recording {
     fn default() -> Self {
         Self {
-            dir: "/var/lib/panocast/recordings".into(),
+            dir: "/var/lib/panocast-broadcaster/recordings".into(),
             quota: Size(20_000_000_000),
             reserve: Size(1_000_000_000),
             segment: Duration::from_secs(10 * 60),
@@ -56,6 +58,11 @@ impl Default for Recording {
 }
 
 impl Recording {
+    /// Where this robot's recordings go, a folder for each camera.
+    pub fn folder(&self, robot: &RobotId) -> PathBuf {
+        self.dir.join(robot.as_str())
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let refuse = |key, value: String, rule| Err(ConfigError::Recording { key, value, rule });
         if self.dir.as_os_str().is_empty() {

@@ -49,8 +49,9 @@ impl OpenFile {
         // What was written in the background has failed or not only now.
         self.file.flush().await?;
         self.bytes += bytes.len() as u64;
-        if let Some(unfinished) = self.unfinished.take() {
+        if let Some(unfinished) = &self.unfinished {
             fs::rename(unfinished, &self.path).await?;
+            self.unfinished = None;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What recordings are called: the camera's folder, and the time of their first picture, which sorts.
+//! What recordings are called: the robot's and the camera's folder, and the time of their first picture, which sorts.
 
 use std::{path::Path, time::Duration};
 
@@ -21,8 +21,11 @@ pub(super) fn unfinished(name: &str) -> String {
 /// What a file is to the recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Recording,
-    /// Left over from a process that died just then.
+    Recording {
+        /// Since 1970, by the clock of then.
+        begins: Duration,
+    },
+    /// Just begun, or left over from a process that died just then.
     Unfinished,
     /// Somebody else's.
     Foreign,
@@ -30,11 +33,11 @@ pub(super) enum Kind {
 
 pub(super) fn kind(path: &Path) -> Kind {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Kind::Foreign };
-    let (name, kind) = match name.strip_suffix(UNFINISHED) {
-        Some(name) => (name, Kind::Unfinished),
-        None => (name, Kind::Recording),
-    };
-    if begins(name).is_some() { kind } else { Kind::Foreign }
+    match name.strip_suffix(UNFINISHED) {
+        Some(name) if begins(name).is_some() => Kind::Unfinished,
+        Some(_) => Kind::Foreign,
+        None => begins(name).map_or(Kind::Foreign, |begins| Kind::Recording { begins }),
+    }
 }
 
 /// The instant that a name says, if it is one of ours to the letter.
@@ -61,7 +64,8 @@ mod tests {
     #[test]
     fn only_what_has_such_a_name_is_ours() {
         let kind = |name: &str| kind(Path::new("/r/main").join(name).as_path());
-        assert_eq!(kind("2026-11-21T11-41-42.007Z.mp4"), Kind::Recording);
+        let begins = Duration::from_millis(1_795_261_302_007);
+        assert_eq!(kind("2026-11-21T11-41-42.007Z.mp4"), Kind::Recording { begins });
         assert_eq!(kind("2026-11-21T11-41-42.007Z.mp4.part"), Kind::Unfinished);
         for foreign in [
             "holiday.mp4",

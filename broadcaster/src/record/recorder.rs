@@ -14,6 +14,7 @@ use super::{
     file::OpenFile,
     keeper::News,
     now,
+    place::advice,
     reel::{Limits, Output, Reel},
     shelf::Room,
 };
@@ -149,8 +150,7 @@ impl Recorder {
 
     async fn carry_out(&mut self) {
         while let Some(output) = self.reel.poll_output() {
-            let done = tokio::time::timeout(WRITES_WITHIN, self.write(output)).await;
-            if let Err(error) = done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            if let Err(error) = self.write(output).await {
                 self.failed(&error).await;
             }
         }
@@ -159,22 +159,20 @@ impl Recorder {
     async fn write(&mut self, output: Output) -> io::Result<()> {
         match output {
             Output::Open(begins) => {
-                let file = OpenFile::create(&self.dir, begins).await?;
-                self.tell(News::Opened(file.path().to_owned())).await;
+                let file = within(WRITES_WITHIN, OpenFile::create(&self.dir, begins)).await?;
+                tell(&self.news, News::Opened(file.path().to_owned())).await;
                 self.file = Some(file);
             }
             Output::Append(bytes) => {
                 if let Some(file) = &mut self.file {
-                    file.append(&bytes).await?;
+                    within(WRITES_WITHIN, file.append(&bytes)).await?;
                     self.went_well();
                 }
             }
             Output::Close(closing) => {
                 if let Some(file) = self.file.take() {
                     let path = file.path().to_owned();
-                    let closed = file.close(closing).await;
-                    self.tell(News::Closed(path)).await;
-                    closed?;
+                    end(path, &self.news, WRITES_WITHIN, file.close(closing)).await?;
                 }
             }
             Output::Keyframe => {
@@ -209,40 +207,36 @@ impl Recorder {
         } else {
             tracing::warn!(
                 camera = %self.camera, dir = %self.dir.display(), %error, again_in = ?wait,
-                "recording stopped; the video goes on. {}", advice(error)
+                "recording stopped, the video goes on; {}", advice(error)
             );
         }
         if let Some(file) = self.file.take() {
             let path = file.path().to_owned();
             // A disk that did not take the one may not take the other.
-            let _ = tokio::time::timeout(WRITES_WITHIN, file.give_up()).await;
-            self.tell(News::Closed(path)).await;
+            let _ = end(path, &self.news, WRITES_WITHIN, file.give_up()).await;
         }
-    }
-
-    async fn tell(&self, news: News) {
-        // The keeper outlives the recorders.
-        let _ = self.news.send(news).await;
     }
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "there are dozens of errors, of which these have a remedy of their own"
-)]
-fn advice(error: &io::Error) -> &'static str {
-    use io::ErrorKind;
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "Free some space on its disk, or lower recording.quota.",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "Let the broadcaster's user write there, or choose another recording.dir."
-        }
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            "Something else is in the way: choose another recording.dir."
-        }
-        ErrorKind::TimedOut => "Its disk does not answer.",
-        _ => "See to its disk, or choose another recording.dir.",
-    }
+/// Tells that nobody writes into the file any more, whether it ended well, badly, or never.
+async fn end(
+    path: PathBuf,
+    news: &mpsc::Sender<News>,
+    limit: Duration,
+    ending: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
+    let ended = within(limit, ending).await;
+    tell(news, News::Closed(path)).await;
+    ended
+}
+
+async fn within<T>(limit: Duration, done: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limit, done).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+async fn tell(news: &mpsc::Sender<News>, told: News) {
+    // The keeper outlives the recorders.
+    let _ = news.send(told).await;
 }
 
 async fn next(sounds: &mut Option<mpsc::Receiver<AccessUnit>>) -> Option<AccessUnit> {
@@ -256,5 +250,19 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_a_disk_does_not_take_is_closed_nevertheless() {
+        let (news, mut heard) = mpsc::channel(1);
+        let error =
+            end("a.mp4".into(), &news, Duration::ZERO, std::future::pending()).await.expect_err("it took too long");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(matches!(heard.try_recv(), Ok(News::Closed(path)) if path == Path::new("a.mp4")));
     }
 }

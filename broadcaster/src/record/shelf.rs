@@ -1,5 +1,7 @@
 //! Which recordings go, and whether there is room for more. Pure.
 
+use std::time::Duration;
+
 /// What may be written until the next look, and a margin for what else the disk is used for.
 const HEADROOM: u64 = 16_000_000;
 
@@ -7,8 +9,8 @@ const HEADROOM: u64 = 16_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Volume<P> {
     pub(super) path: P,
-    /// Its name without its folder: what sorts by age across cameras.
-    pub(super) name: String,
+    /// When it was new, since 1970: what sorts by age across cameras.
+    pub(super) taken: Duration,
     pub(super) bytes: u64,
 }
 
@@ -57,23 +59,23 @@ impl Allowance {
     /// `room` is what was said last: who stopped goes on only when there is some space, or else it would stop at once.
     pub(super) fn plan<P>(self, survey: Survey<P>, room: Room) -> Plan<P> {
         let Survey { mut volumes, open, free } = survey;
-        volumes.sort_by(|one, other| one.name.cmp(&other.name));
-        let ours: u64 = volumes.iter().map(|volume| volume.bytes).sum();
-        let over = (ours + open + self.headroom()).saturating_sub(self.quota);
+        volumes.sort_by_key(|volume| volume.taken);
+        let ours = volumes.iter().fold(0, |sum: u64, volume| sum.saturating_add(volume.bytes));
+        let over = ours.saturating_add(open).saturating_add(self.headroom()).saturating_sub(self.quota);
         let margin = match room {
             Room::Enough => 0,
             Room::Short { .. } => self.headroom(),
         };
-        let missing = (self.reserve + margin).saturating_sub(free);
+        let missing = self.reserve.saturating_add(margin).saturating_sub(free);
         // Without hope nothing is sacrificed.
         let (hopeless, wanted) = if missing > ours { (true, over) } else { (false, over.max(missing)) };
-        let mut freed = 0;
+        let mut freed: u64 = 0;
         let mut delete = Vec::new();
         for volume in volumes {
             if freed >= wanted {
                 break;
             }
-            freed += volume.bytes;
+            freed = freed.saturating_add(volume.bytes);
             delete.push(volume);
         }
         let room = if hopeless { Room::Short { free } } else { Room::Enough };
@@ -88,18 +90,19 @@ mod tests {
     const MB: u64 = 1_000_000;
     const ALLOWANCE: Allowance = Allowance { quota: 160 * MB, reserve: 50 * MB };
 
-    fn plan(names: &[&str], open: u64, free: u64, room: Room) -> (Vec<&'static str>, Room) {
-        let volume = |name: &&str| Volume { path: (), name: (*name).to_owned(), bytes: 40 * MB };
+    fn plan(names: &[&'static str], open: u64, free: u64, room: Room) -> (Vec<&'static str>, Room) {
+        let volume = |name: &&'static str| {
+            let taken = Duration::from_secs(name.parse().expect("a number"));
+            Volume { path: *name, taken, bytes: 40 * MB }
+        };
         let survey = Survey { volumes: names.iter().map(volume).collect(), open, free };
         let Plan { delete, room } = ALLOWANCE.plan(survey, room);
-        let known = ["1", "2", "3", "4"];
-        let name = |volume: Volume<()>| known.into_iter().find(|name| *name == volume.name).expect("one of these");
-        (delete.into_iter().map(name).collect(), room)
+        (delete.into_iter().map(|volume| volume.path).collect(), room)
     }
 
     #[test]
     fn the_oldest_go_when_the_quota_is_reached_wherever_they_lie() {
-        let plan = |names: &[&str], open| plan(names, open * MB, 1000 * MB, Room::Enough);
+        let plan = |names: &[&'static str], open| plan(names, open * MB, 1000 * MB, Room::Enough);
         assert_eq!(plan(&["3", "1", "2"], 30), (vec![], Room::Enough));
         assert_eq!(plan(&["3", "1", "2"], 31), (vec!["1"], Room::Enough), "before the next look it would be too much");
         assert_eq!(plan(&["3", "1", "4", "2"], 65), (vec!["1", "2"], Room::Enough));
@@ -108,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_when_others_need_the_disk() {
-        let plan = |names: &[&str], free| plan(names, 0, free * MB, Room::Enough);
+        let plan = |names: &[&'static str], free| plan(names, 0, free * MB, Room::Enough);
         assert_eq!(plan(&["1", "2"], 50), (vec![], Room::Enough));
         assert_eq!(plan(&["1", "2"], 49), (vec!["1"], Room::Enough));
         assert_eq!(plan(&["1", "2"], 5), (vec!["1", "2"], Room::Enough));
@@ -121,6 +124,13 @@ mod tests {
         assert_eq!(plan(&[], 0, 0, short), (vec![], short));
         assert_eq!(plan(&[], 0, 55 * MB, short), (vec![], Room::Short { free: 55 * MB }), "not for a moment only");
         assert_eq!(plan(&[], 0, 60 * MB, short), (vec![], Room::Enough));
+    }
+
+    #[test]
+    fn a_reserve_larger_than_any_disk_is_short() {
+        let allowance = Allowance { reserve: u64::MAX, ..ALLOWANCE };
+        let survey = Survey::<()> { volumes: Vec::new(), open: u64::MAX, free: MB };
+        assert_eq!(allowance.plan(survey, Room::Short { free: 0 }).room, Room::Short { free: MB });
     }
 
     #[test]
