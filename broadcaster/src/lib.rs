@@ -67,6 +67,10 @@ pub async fn run(
     reports: watch::Sender<Option<Report>>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
+    // A broadcaster that cannot show all of its cameras shows none: somebody would have to find out.
+    for camera in &config.cameras {
+        capture::rehearse(camera).await.with_context(|| format!("camera {}", camera.id))?;
+    }
     let identity = Identity::generate().context("make a certificate")?;
     let port = Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
     tracing::info!(robot = %config.robot, server = %config.server, media_port = port.number(), "broadcaster starts");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::Code;
 use serde_json::json;
-use tests::{Footprint, Processes, Reception, RtspCamera, Viewer, World};
+use tests::{Footprint, Process, Processes, Reception, RtspCamera, Viewer, World};
 
 use crate::{PATIENCE, leaving_nothing};
 
@@ -120,6 +120,22 @@ fn a_driver_that_hangs_ends_the_robots_process_for_another_to_begin() -> anyhow:
         let ended = tokio::time::timeout(PATIENCE, ended).await;
         std::fs::remove_file(&pipe)?;
         ended?
+    })
+}
+
+#[test]
+fn one_camera_that_is_not_there_keeps_all_from_starting() -> anyhow::Result<()> {
+    leaving_nothing(async {
+        let config = std::env::temp_dir().join(format!("panocast-half-{}.toml", std::process::id()));
+        let cameras = "[[cameras]]\nid = \"front\"\nsource = \"test\"\n\
+                       [[cameras]]\nid = \"back\"\nsource = \"v4l2\"\ndevice = \"/dev/video-nobody\"";
+        std::fs::write(&config, format!("[media]\nlisten = \"127.0.0.1:0\"\n{cameras}"))?;
+        let ended = Process::run("broadcaster", &["--config", &config.to_string_lossy()]).await;
+        std::fs::remove_file(&config)?;
+        let said = ended.expect_err("it cannot").to_string();
+        assert!(said.contains("camera back: device /dev/video-nobody"), "{said}");
+        assert!(!said.contains("starts"), "not even one of them: {said}");
+        Ok(())
     })
 }
 

@@ -57,6 +57,7 @@ use pulse::Pulse;
 use scene::Scene;
 pub(crate) use snapshot::{Shutter, SnapshotError};
 use sound::SoundCapture;
+use source::OpenSource;
 pub(crate) use tape::Tape;
 pub(crate) use trial::{Trial, try_out};
 
@@ -128,6 +129,19 @@ pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<Option<Choice>, 
     };
     let (scene, kind) = (Scene::of(camera).map(Arc::new), choice.as_ref().map(Choice::kind));
     Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets, kind).map(|_| choice)
+}
+
+/// Finds out whether a camera is there, and GStreamer has what it takes, before anything of the broadcaster runs.
+pub(crate) async fn rehearse(camera: &Camera) -> Result<(), CaptureError> {
+    let camera = camera.clone();
+    let build = tokio::task::spawn_blocking(move || {
+        init()?;
+        if camera.source.is_drawn() { Ok(()) } else { OpenSource::open(&gst::Pipeline::new(), &camera, None).map(drop) }
+    });
+    match tokio::time::timeout(STARTS_WITHIN, build).await {
+        Ok(built) => built.expect("building does not panic"),
+        Err(_) => Err(CaptureError::Stuck),
+    }
 }
 
 /// Makes a camera's two halves. Nothing is captured before [`Capture::run`].
