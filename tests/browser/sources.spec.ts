@@ -39,7 +39,7 @@ test.beforeAll(async () => {
   const recorder = await Programs.start();
   try {
     const broadcaster = await recorder.startRobot(robot('source = "test"\nrecord = true'));
-    const recordings = join(folder, "main");
+    const recordings = join(folder, "demo", "main");
     const films = (): string[] =>
       (existsSync(recordings) ? readdirSync(recordings) : []).map((file) => join(recordings, file));
     const recorded = (): number => Math.max(0, ...films().map((file) => statSync(file).size));
