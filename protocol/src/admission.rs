@@ -1,10 +1,28 @@
 //! Who asks to be let in, with what, and what they are told.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{CameraId, PeerId, Projection, RobotId, Rotation, SessionId};
+use crate::{CameraId, LinkId, PeerId, Projection, RobotId, RobotKey, Rotation, SessionId};
+
+/// What a connection shows when it is made, as the `auth` of Socket.IO's handshake. Pages of the family show nothing.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct Hello {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// That of the link which the viewer opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// Tokens open doors: not to be seen in logs.
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello").field("version", &self.version).field("token", &self.token.is_some()).finish()
+    }
+}
 
 /// A viewer's request, the argument of `watcher`. Pages of the family send none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +67,9 @@ pub struct Want {
     /// The place in [`Video::rungs`]. Absent: whatever the path carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rung: Option<u8>,
+    /// Of what the path carries, nothing better than this place: a small picture has no room for it. Absent: the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,7 +94,7 @@ pub enum WatchReply {
 
 /// What an admitted viewer needs to know before the robot's offer reaches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Admission {
     pub ok: Yes,
     pub session: SessionId,
@@ -86,6 +107,9 @@ pub struct Admission {
     pub ice_servers: Vec<IceServer>,
     pub video: Video,
     pub media: Media,
+    /// Seconds between the reports that the server wants; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_every: Option<u32>,
 }
 
 /// A robot's claim, the argument of `broadcaster`. Pages of the family send none of it.
@@ -97,12 +121,19 @@ pub struct Register {
     /// Absent: the server's default robot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub robot: Option<RobotId>,
+    /// What proves it, where the server wants proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RobotKey>,
     /// Absent: one camera of which nothing is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraInfo>,
     /// Sessions whose media still flows from before this connection.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<SessionId>,
+    /// By which link the viewers of these came, if by one: it may have been taken back meanwhile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<BTreeMap<SessionId, LinkId>>"))]
+    pub links: BTreeMap<SessionId, LinkId>,
 }
 
 /// The answer to [`Register`].
@@ -115,11 +146,14 @@ pub enum RegisterReply {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Registration {
     pub ok: Yes,
     pub robot: RobotId,
     pub ice_servers: Vec<IceServer>,
+    /// Seconds between the reports that the server wants; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_every: Option<u32>,
 }
 
 /// One camera as its robot announces it.
@@ -189,6 +223,14 @@ pub struct Ticket {
     /// The session is one that the robot named in [`Register::sessions`] or still serves: no new offer is wanted.
     #[serde(default)]
     pub resumed: bool,
+    /// Seconds from now after which the session is to end, whether or not the server is there to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub expires_in: Option<u32>,
+    /// The link that the viewer came by, to be named in [`Register::links`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub link: Option<LinkId>,
     #[serde(flatten)]
     pub wishes: Wishes,
 }
@@ -242,10 +284,14 @@ pub enum Code {
     TokenExpired,
     TokenRevoked,
     Full,
+    /// One address has as many connections as it may.
+    Crowded,
     RateLimited,
     TooLarge,
     Malformed,
     Version,
+    /// An operator has ended the visit.
+    SentAway,
     /// Another connection has registered the same robot.
     Replaced,
     /// The viewer cannot decode what the robot sends.
@@ -300,7 +346,7 @@ mod tests {
             admitted += usize::from(matches!(reply, WatchReply::Admitted(_)));
             assert_eq!(serde_json::to_value(&reply).expect("encodes"), *value);
         }
-        assert_eq!((admitted, fixtures.watch_replies.len()), (4, 5));
+        assert_eq!((admitted, fixtures.watch_replies.len()), (6, 7));
         let not_ok = fixtures.watch_replies[0].to_string().replace("\"ok\":true", "\"ok\":false");
         assert!(serde_json::from_str::<WatchReply>(&not_ok).is_err());
     }

@@ -1,5 +1,7 @@
 //! ICE candidates as browsers trickle them.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde::{Deserialize, Serialize};
 
 /// The longest that a browser makes (a TCP relay candidate with IPv6 addresses and extensions) is near 300.
@@ -20,6 +22,17 @@ pub struct Candidate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub username_fragment: Option<String>,
+}
+
+/// Where a candidate leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nobody is ever there.
+    Nowhere,
+    /// To the host that it is read on, whichever that is.
+    SameHost,
+    /// Perhaps to a neighbour's network: that is for whoever tries it to find out. Names that only a network knows pass, too.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +60,27 @@ impl Candidate {
     pub fn is_end(&self) -> bool {
         self.candidate.is_empty()
     }
+
+    /// `None`: it leads to no place, as it only says that no more will come.
+    pub fn reach(&self) -> Option<Reach> {
+        reach(&self.candidate)
+    }
+}
+
+/// Where the candidate in this line leads, be it of a session description or alone.
+pub(crate) fn reach(line: &str) -> Option<Reach> {
+    let fields = line.strip_prefix("a=").unwrap_or(line).strip_prefix("candidate:")?;
+    let address = fields.split_ascii_whitespace().nth(4)?;
+    // What is no address is a name.
+    let Ok(address) = address.parse::<IpAddr>() else { return Some(Reach::Elsewhere) };
+    let address = address.to_canonical();
+    Some(if address.is_unspecified() || address.is_multicast() || address == Ipv4Addr::BROADCAST {
+        Reach::Nowhere
+    } else if address.is_loopback() {
+        Reach::SameHost
+    } else {
+        Reach::Elsewhere
+    })
 }
 
 impl TryFrom<Wire> for Candidate {
@@ -87,6 +121,27 @@ mod tests {
 
     fn parse(candidate: &str) -> Result<Candidate, serde_json::Error> {
         serde_json::from_value(serde_json::json!({ "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0 }))
+    }
+
+    #[test]
+    fn it_is_known_where_a_candidate_leads() {
+        let reach = |address: &str| {
+            parse(&format!("candidate:1 1 udp 1 {address} 5000 typ host"))
+                .expect("a candidate")
+                .reach()
+                .expect("a place")
+        };
+        for nowhere in ["0.0.0.0", "::", "224.0.0.251", "239.1.2.3", "ff02::fb", "255.255.255.255", "::ffff:224.0.0.1"]
+        {
+            assert_eq!(reach(nowhere), Reach::Nowhere, "{nowhere}");
+        }
+        for here in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(reach(here), Reach::SameHost, "{here}");
+        }
+        for elsewhere in ["192.168.1.5", "10.0.0.1", "fe80::1", "fd00::1", "203.0.113.5", "a1b2.local", "2001:db8::1"] {
+            assert_eq!(reach(elsewhere), Reach::Elsewhere, "{elsewhere}");
+        }
+        assert_eq!(parse("").expect("the end").reach(), None);
     }
 
     #[test]

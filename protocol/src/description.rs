@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Reach, candidate};
+
 /// A browser's answer to one video and one audio section has 3–6 KB; ten times that is no session description.
 pub const MAX_SDP_BYTES: usize = 32 * 1024;
 
@@ -49,6 +51,15 @@ impl Sdp {
 
     pub fn into_string(self) -> String {
         self.0
+    }
+
+    /// The same without the candidates that are not wanted.
+    pub fn retain_candidates(self, wanted: impl Fn(Reach) -> bool) -> Self {
+        let unwanted = |line: &str| candidate::reach(line.trim_end()).is_some_and(|reach| !wanted(reach));
+        if !self.0.lines().any(unwanted) {
+            return self;
+        }
+        Self(self.0.split_inclusive('\n').filter(|line| !unwanted(line)).collect())
     }
 }
 
@@ -104,6 +115,16 @@ mod tests {
         assert_eq!(refuse(format!("{MINIMAL}{}", "m=video 9 x 96\r\n".repeat(4))), SdpError::Media(5));
         let long = format!("{MINIMAL}a={}\r\n", "x".repeat(MAX_SDP_BYTES));
         assert!(matches!(refuse(long), SdpError::TooLarge(_)));
+    }
+
+    #[test]
+    fn candidates_that_are_not_wanted_go_and_all_else_stays() {
+        let line = |address: &str| format!("a=candidate:1 1 udp 1 {address} 5000 typ host\r\n");
+        let text = format!("{MINIMAL}{}{}a=mid:0\r\n", line("127.0.0.1"), line("192.0.2.7"));
+        let sdp = Sdp::try_from(text.clone()).expect("valid");
+        let kept = sdp.clone().retain_candidates(|reach| reach != Reach::SameHost);
+        assert_eq!(kept.as_str(), text.replace(&line("127.0.0.1"), ""));
+        assert_eq!(sdp.retain_candidates(|_| true).as_str(), text);
     }
 
     #[test]

@@ -82,6 +82,8 @@ ids! {
     ///
     /// Whoever knows it can resume it, so the server makes it unguessable.
     SessionId, |text| text;
+    /// Names one link that lets viewers in, so that it can be listed and revoked. It is no secret, and no link.
+    LinkId, |text| text;
 }
 
 #[cfg(test)]

@@ -10,23 +10,40 @@
 
 mod admission;
 mod candidate;
+mod cube;
 mod description;
+mod fingerprint;
 mod id;
+mod key;
 mod message;
+mod overview;
 mod projection;
+mod quantity;
+mod report;
 mod snapshot;
 #[cfg(test)]
 mod typescript;
 
 pub use admission::{
-    Admission, CameraInfo, Code, IceServer, LiveRobot, Media, Notice, Register, RegisterReply, Registration, RobotRef,
-    Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
+    Admission, CameraInfo, Code, Hello, IceServer, LiveRobot, Media, Notice, Register, RegisterReply, Registration,
+    RobotRef, Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
 };
-pub use candidate::{Candidate, CandidateError};
+pub use candidate::{Candidate, CandidateError, Reach};
+pub use cube::{CubeCell, CubeFace, CubeLayout, InvalidLayout, InvalidTurn, Turn};
 pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA, Sdp, SdpError};
-pub use id::{CameraId, InvalidId, PeerId, RobotId, SessionId};
+pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use id::{CameraId, InvalidId, LinkId, PeerId, RobotId, SessionId};
+pub use key::{InvalidKey, RobotKey};
 pub use message::{DecodeError, ToRobot, ToServer, ToViewer};
+pub use overview::{
+    CameraOverview, Event, EventKind, Overview, RobotOverview, RobotSample, ServerSample, ViewerOverview, ViewerSent,
+    ViewerShown,
+};
 pub use projection::{Bend, Lens, NotReal, Projection, Real, Rotation};
+pub use quantity::{Bitrate, Count, Fps, Millis, Share};
+pub use report::{
+    AudienceReport, CameraReport, EncodingReport, MAX_REPORTED, Reception, RobotReport, Sent, ViewerReport,
+};
 pub use snapshot::{Attachment, MAX_SNAPSHOT, MAX_SNAPSHOT_PIECE, SnapshotFailure, SnapshotPiece, SnapshotRequest};
 
 /// The version that joining messages carry; a peer that names another one is refused with [`Code::Version`].

@@ -9,8 +9,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    Attachment, Candidate, Code, Description, DescriptionKind, Notice, PeerId, Register, RobotRef, Sdp, SdpError,
-    SessionRef, SnapshotFailure, SnapshotPiece, SnapshotRequest, Ticket, Watch, snapshot::Placeholder,
+    Attachment, AudienceReport, Candidate, Code, Description, DescriptionKind, IceServer, Notice, PeerId, Reception,
+    Register, RobotRef, RobotReport, Sdp, SdpError, SessionRef, SnapshotFailure, SnapshotPiece, SnapshotRequest,
+    Ticket, Watch, snapshot::Placeholder,
 };
 
 /// Why an event could not be taken. Its text is meant for the sender.
@@ -74,7 +75,11 @@ json_arguments!(
     Notice,
     SnapshotRequest,
     SnapshotPiece,
-    SnapshotFailure
+    SnapshotFailure,
+    Vec<IceServer>,
+    RobotReport,
+    AudienceReport,
+    Reception
 );
 
 impl Argument for Attachment {
@@ -218,6 +223,12 @@ messages! {
         /// A piece of the picture that the server asked for.
         "snapshot" => Snapshot { piece: SnapshotPiece, jpeg: Attachment },
         "snapshotFailed" => SnapshotFailed { failure: SnapshotFailure },
+        /// How a robot does.
+        "report" => Report { report: RobotReport },
+        /// How a robot's viewers do, as it sees them.
+        "audience" => Audience { audience: AudienceReport },
+        /// How a viewer sees the picture.
+        "reception" => Reception { reception: Reception, about: Option<SessionRef> },
     }
 
     /// What the server tells a viewer.
@@ -241,7 +252,11 @@ messages! {
         /// The viewer has left. Sent together with `bye`: pages of the family know one or the other.
         "disconnectPeer" => DisconnectPeer { viewer: PeerId },
         "bye" => Bye { viewer: PeerId },
+        /// A session that the robot named, and whose viewer nobody knows by another name, is over.
+        "sessionEnded" => SessionEnded { about: SessionRef },
         "notice" => Notice { notice: Notice },
+        /// The STUN and TURN servers to use from now on: credentials end, and robots stay.
+        "iceServers" => IceServers { servers: Vec<IceServer> },
         /// Somebody wants a camera's current picture.
         "snapshot" => Snapshot { request: SnapshotRequest },
     }

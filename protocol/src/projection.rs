@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::CubeLayout;
+
 /// A number that is one: neither infinite nor undefined.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Default, Serialize, Deserialize)]
 #[serde(try_from = "f64")]
@@ -69,6 +71,10 @@ pub enum Projection {
         /// Over how many degrees one lens's picture becomes the other's, where both see.
         blend: Real,
     },
+    /// The faces of a cube, each as a camera sees it for which straight lines stay straight.
+    CubeMap { layout: CubeLayout },
+    /// The same, but each face's angles run evenly from its middle to its sides.
+    Equiangular { layout: CubeLayout },
 }
 
 /// A lens, where its picture lies, and how it bends what it sees.
