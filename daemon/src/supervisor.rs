@@ -41,6 +41,13 @@ impl Supervisor {
         self.tell("READY=1");
     }
 
+    /// It takes another config from now on, until it is [`Self::ready`] again.
+    pub fn reloading(&self) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        // Supervisors that wait for a config to be taken tell by the time which of two answers is meant.
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1000));
+    }
+
     /// It has begun to end.
     pub fn stopping(&self) {
         self.tell("STOPPING=1");
@@ -121,6 +128,10 @@ mod tests {
         assert_eq!(hear(), "STATUS=two lines");
         supervisor.ready();
         assert_eq!(hear(), "READY=1");
+        supervisor.reloading();
+        let reloading = hear();
+        let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect("with the time");
+        assert!(since.parse::<u64>().is_ok_and(|micros| micros > 0), "{reloading}");
         assert!(open(b"/nonexistent").is_ok(), "found missing when it is told something, and then done without");
         assert!(open(b"relative").is_err());
     }
