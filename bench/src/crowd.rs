@@ -105,6 +105,8 @@ impl Crowd {
                 session: format!("s{number}").parse()?,
                 camera: self.camera.id.clone(),
                 resumed: false,
+                expires_in: None,
+                link: None,
                 wishes: Wishes::default(),
             };
             self.tell(ToRobot::Watcher { viewer: id(number)?, ticket: Some(ticket) })?;
@@ -202,7 +204,10 @@ fn pass_offers(mut said: Receiver<ToServer>, orders: &Orders) {
             | ToServer::Candidate { .. }
             | ToServer::Notice { .. }
             | ToServer::Snapshot { .. }
-            | ToServer::SnapshotFailed { .. } => Ok(()),
+            | ToServer::SnapshotFailed { .. }
+            | ToServer::Report { .. }
+            | ToServer::Audience { .. }
+            | ToServer::Reception { .. } => Ok(()),
         };
         if let Err(error) = passed {
             eprintln!("bench: {error:#}");

@@ -24,10 +24,12 @@ mod tls;
 mod transport;
 
 pub use capture::{CaptureError, Choice, NoEncoder, check as check_camera};
+pub use tls::Mismatch;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinSet},
@@ -35,7 +37,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
-use fanout::{Fanout, Limits, Port, Surroundings};
+use fanout::{Fanout, Limits, Named, Port, Surroundings};
 use media::PacketSize;
 use reach::ReachTasks;
 use record::Photographer;
@@ -67,9 +69,19 @@ pub async fn run(
     reports: watch::Sender<Option<Report>>,
     cancel: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut opened = Vec::new();
+    for camera in config.cameras {
+        let (feed, capture) = capture::open(camera.clone(), &config.rungs);
+        opened.push((camera, feed, capture));
+    }
     // A broadcaster that cannot show all of its cameras shows none: somebody would have to find out.
-    for camera in &config.cameras {
-        capture::rehearse(camera).await.with_context(|| format!("camera {}", camera.id))?;
+    let rehearsals = opened
+        .iter_mut()
+        .map(async |(camera, _, capture)| capture.rehearse().await.with_context(|| format!("camera {}", camera.id)));
+    tokio::select! {
+        () = cancel.cancelled() => return Ok(()),
+        // Together, as each may take its time; what is said is of the first in the config.
+        rehearsed = join_all(rehearsals) => rehearsed.into_iter().collect::<anyhow::Result<()>>()?,
     }
     let identity = Identity::generate().context("make a certificate")?;
     let port = Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
@@ -79,24 +91,24 @@ pub async fn run(
     let cameras_cancel = CancellationToken::new();
     let mut cameras = JoinSet::new();
     let (mut feeds, mut tapes, mut shutters) = (Vec::new(), Vec::new(), BTreeMap::new());
-    for camera in config.cameras {
-        let (id, record) = (camera.id.clone(), camera.record);
-        let (feed, mut capture) = capture::open(camera, &config.rungs);
+    for (camera, feed, mut capture) in opened {
+        let id = camera.id.clone();
         feeds.push(feed);
         shutters.insert(id.clone(), capture.shutter());
-        if record {
+        if camera.record {
             let tape = capture.tape().with_context(|| format!("camera {id}: only H.264 can be recorded"))?;
             tapes.push((id.clone(), tape));
         }
         let run = capture.run(cameras_cancel.child_token());
-        cameras.spawn(async move { run.await.with_context(|| format!("camera {id}")) });
+        cameras
+            .spawn(async move { run.await.map_err(|error| error.of(&camera)).with_context(|| format!("camera {id}")) });
     }
 
     let (events, link_events) = mpsc::channel(SIGNALLING_QUEUE);
     let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
     let (snapshots, requests) = mpsc::channel(SNAPSHOT_QUEUE);
     let (answers, pictures) = mpsc::channel(SNAPSHOT_QUEUE);
-    let link = Link { server: config.server, events, outgoing, snapshots, pictures };
+    let link = Link { server: config.server, fingerprint: config.fingerprint, events, outgoing, snapshots, pictures };
     let mut recorders = JoinSet::new();
     let record_cancel = CancellationToken::new();
     recorders.spawn(Photographer { cameras: shutters, requests, answers }.run(record_cancel.child_token()));
@@ -110,7 +122,7 @@ pub async fn run(
     };
     let (requests, inputs, reach) = ReachTasks::new();
     let surroundings = Surroundings { port, link: link_events, server, requests, inputs, reports };
-    let fanout = Fanout::new(config.robot, feeds, identity, limits, surroundings);
+    let fanout = Fanout::new(Named { robot: config.robot, key: config.key }, feeds, identity, limits, surroundings);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let tasks_cancel = CancellationToken::new();
     let fanout_cancel = tasks_cancel.child_token();

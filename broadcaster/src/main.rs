@@ -2,18 +2,21 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use broadcaster::{
+    CaptureError,
     commands::{self, Answer, Form, run::StatusLine},
     config::Config,
     signalling::ServerUrl,
 };
 use clap::{Args, Parser, Subcommand};
+use daemon::config::{Loaded, Surroundings};
 use protocol::RobotId;
 
 /// What still runs when all is said and done is not waited for longer.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(1);
 
-/// As the command line's own errors: the same command can only fail again.
+/// As the command line's own errors: the same command can only fail again, until somebody has mended the config.
 const BAD_CONFIG: u8 = 2;
 
 /// Shows a robot's cameras to everyone who opens its link.
@@ -76,11 +79,10 @@ struct Options {
 }
 
 impl Options {
-    fn load(self) -> anyhow::Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => Config::load(path)?,
-            None => Config::default(),
-        };
+    fn load(self) -> anyhow::Result<Loaded<Config>> {
+        let path = self.config.as_deref();
+        let mut loaded = Config::load(path, &Surroundings::of_process())?;
+        let config = &mut loaded.config;
         if let Some(server) = self.server {
             config.server = server;
         }
@@ -90,7 +92,9 @@ impl Options {
         if let Some(filter) = self.log {
             config.log.filter = filter;
         }
-        Ok(config)
+        // Flags may have made right what the file says, or wrong.
+        config.check().with_context(|| Config::named(path))?;
+        Ok(loaded)
     }
 }
 
@@ -106,13 +110,13 @@ fn main() -> ExitCode {
 async fn obey(Cli { command, options, no_status }: Cli) -> ExitCode {
     let ended = match command {
         None => match options.load() {
-            Ok(config) => return run(config, no_status).await,
+            Ok(loaded) => return run(loaded, no_status).await,
             Err(error) => Err(error),
         },
-        Some(Command::Check(options)) => options.load().map(|config| commands::check::run(&config)),
+        Some(Command::Check(options)) => options.load().map(|loaded| commands::check::run(&loaded)),
         Some(Command::Devices { output }) => return answer(commands::devices::run(output.form()).await),
         Some(Command::Doctor { options, stun, output }) => match options.load() {
-            Ok(config) => Ok(commands::doctor::run(config, stun, output.form()).await),
+            Ok(loaded) => Ok(commands::doctor::run(loaded.config, stun, output.form()).await),
             Err(error) => Err(error),
         },
     };
@@ -125,13 +129,14 @@ async fn obey(Cli { command, options, no_status }: Cli) -> ExitCode {
     )
 }
 
-async fn run(config: Config, no_status: bool) -> ExitCode {
+async fn run(loaded: Loaded<Config>, no_status: bool) -> ExitCode {
     let status_line = if no_status { StatusLine::Off } else { StatusLine::Auto };
-    match commands::run::run(config, status_line).await {
+    match commands::run::run(loaded, status_line).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "the broadcaster failed");
-            ExitCode::FAILURE
+            let is_misfit = error.downcast_ref::<CaptureError>().is_some_and(CaptureError::is_misfit);
+            if is_misfit { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
         }
     }
 }

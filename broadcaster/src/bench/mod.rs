@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     capture::{self as camera, Feed},
     config::Camera,
-    fanout::{Fanout, Limits, Port, Surroundings},
+    fanout::{Fanout, Limits, Named, Port, Surroundings},
     media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, Running, VideoCodec},
     reach::ReachTasks,
     report::Health,
@@ -110,7 +110,8 @@ impl Robot {
             Surroundings { port, link: events, server, requests, inputs, reports: watch::channel(None).0 };
         let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE) };
         let identity = Identity::generate()?;
-        let fanout = Fanout::new("bench".parse()?, vec![feed], identity, limits, surroundings);
+        let fanout =
+            Fanout::new(Named { robot: "bench".parse()?, key: None }, vec![feed], identity, limits, surroundings);
         let cancel = CancellationToken::new();
         let fanout_cancel = cancel.clone();
         let run = move || Ok(fanout.run(&fanout_cancel)?);

@@ -32,6 +32,9 @@ pub(crate) enum DeviceKind {
 pub(crate) enum Api {
     V4l2,
     Libcamera,
+    Pulse,
+    Pipewire,
+    Alsa,
     Other(String),
 }
 
@@ -92,12 +95,18 @@ fn describe(device: &gst::Device) -> Option<Device> {
         let properties = properties.as_ref()?;
         names.iter().find_map(|name| properties.get::<String>(*name).ok())
     };
+    // Sound servers pass on what the card below them is called by its driver, so the provider goes first.
+    let provider = device.type_().name().to_ascii_lowercase();
+    let is_by = |name: &str| provider.contains(name);
     let api = match property(&["device.api"]).as_deref() {
+        _ if is_by("pulse") => Api::Pulse,
+        _ if is_by("alsa") => Api::Alsa,
         Some("v4l2") => Api::V4l2,
         Some("libcamera") => Api::Libcamera,
+        _ if is_by("pipewire") => Api::Pipewire,
         Some(other) => Api::Other(other.to_owned()),
         // libcamera's own provider names none.
-        None if device.type_().name().to_ascii_lowercase().contains("libcamera") => Api::Libcamera,
+        None if is_by("libcamera") => Api::Libcamera,
         None => Api::Other("unknown".to_owned()),
     };
     // What a sound card plays is no microphone.
@@ -108,6 +117,12 @@ fn describe(device: &gst::Device) -> Option<Device> {
     let name = device.display_name().to_string();
     let address = match api {
         Api::Libcamera => Some(name.clone()),
+        // What the element would be told that opens it.
+        Api::Pulse | Api::Alsa => {
+            let element = device.create_element(None).ok();
+            element.filter(|element| element.has_property("device")).and_then(|element| element.property("device"))
+        }
+        Api::Pipewire => property(&["node.name"]),
         Api::V4l2 | Api::Other(_) => property(&["device.path", "api.v4l2.path", "node.name", "device.string"]),
     };
     let modes = match (kind, device.caps()) {

@@ -10,7 +10,9 @@ mod branch;
 mod devices;
 mod element;
 mod encoder;
+mod ending;
 mod error;
+mod film;
 mod gate;
 mod microphone;
 mod moment;
@@ -19,6 +21,7 @@ mod passthrough;
 mod pipeline;
 mod pulse;
 mod scene;
+mod shape;
 mod sink;
 mod snapshot;
 mod sound;
@@ -48,8 +51,8 @@ use crate::{
 };
 use branch::Outlet;
 pub(crate) use devices::{Api, Device, DeviceKind, Devices, Mode, PixelFormat, devices};
-use encoder::Chooser;
 pub use encoder::{Choice, NoEncoder};
+use encoder::{Chooser, Kind};
 pub use error::CaptureError;
 use moment::Timeline;
 use pipeline::Pipeline;
@@ -57,7 +60,6 @@ use pulse::Pulse;
 use scene::Scene;
 pub(crate) use snapshot::{Shutter, SnapshotError};
 use sound::SoundCapture;
-use source::OpenSource;
 pub(crate) use tape::Tape;
 pub(crate) use trial::{Trial, try_out};
 
@@ -87,7 +89,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 /// One camera, as the fan-out sees it.
 pub(crate) struct Feed {
     pub(crate) info: protocol::CameraInfo,
-    /// Its encoders' bitrates can be changed.
+    /// Its pictures are encoded here: their bitrate can be changed, and keyframes come when they are asked for.
     pub(crate) adjusts: bool,
     /// Every encoding that the camera can make: each rung in H.264, best first, then each in VP8, then sound if it has any.
     pub(crate) units: Vec<(Encoding, mpsc::Receiver<AccessUnit>)>,
@@ -127,21 +129,35 @@ pub fn check(camera: &Camera, rungs: &[config::Rung]) -> Result<Option<Choice>, 
         Some(chooser) => Some(chooser.candidates().first_that_works(|kind| encoder::try_out(kind, &capture.rungs))?),
         None => None,
     };
-    let (scene, kind) = (Scene::of(camera).map(Arc::new), choice.as_ref().map(Choice::kind));
-    Pipeline::build(&capture.camera, scene.as_ref(), &capture.rungs, &capture.outlets, kind).map(|_| choice)
+    put_together(camera, &capture.rungs, &capture.outlets, choice.as_ref().map(Choice::kind)).map(|()| choice)
 }
 
-/// Finds out whether a camera is there, and GStreamer has what it takes, before anything of the broadcaster runs.
-pub(crate) async fn rehearse(camera: &Camera) -> Result<(), CaptureError> {
-    let camera = camera.clone();
-    let build = tokio::task::spawn_blocking(move || {
+impl Capture {
+    /// Finds out whether the camera is there, and GStreamer has all that it takes, before anything of the broadcaster runs. The
+    /// encoder that is found is kept.
+    pub(crate) async fn rehearse(&mut self) -> Result<(), CaptureError> {
         init()?;
-        if camera.source.is_drawn() { Ok(()) } else { OpenSource::open(&gst::Pipeline::new(), &camera, None).map(drop) }
-    });
-    match tokio::time::timeout(STARTS_WITHIN, build).await {
-        Ok(built) => built.expect("building does not panic"),
-        Err(_) => Err(CaptureError::Stuck),
+        self.sound.as_ref().map_or(Ok(()), SoundCapture::check)?;
+        let kind = self.encoder().await?;
+        let (camera, rungs, outlets) = (self.camera.clone(), self.rungs.clone(), self.outlets.clone());
+        let build = tokio::task::spawn_blocking(move || put_together(&camera, &rungs, &outlets, kind));
+        match tokio::time::timeout(STARTS_WITHIN, build).await {
+            Ok(built) => built.expect("building does not panic"),
+            Err(_) => Err(CaptureError::Stuck),
+        }
     }
+}
+
+/// Builds all of a camera's pipeline and throws it away: nothing of it is started.
+fn put_together(
+    camera: &Camera,
+    rungs: &[protocol::Rung],
+    outlets: &[Outlet],
+    h264: Option<&Kind>,
+) -> Result<(), CaptureError> {
+    // Nobody looks at it: the smallest is drawn soonest.
+    let scene = Scene::of(&Camera { width: 64, height: 64, ..camera.clone() }).map(Arc::new);
+    Pipeline::build(camera, scene.as_ref(), rungs, outlets, h264).map(drop).map_err(|error| error.of(camera))
 }
 
 /// Makes a camera's two halves. Nothing is captured before [`Capture::run`].

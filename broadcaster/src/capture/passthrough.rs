@@ -1,11 +1,19 @@
 //! What is sent on as it comes must be what viewers can be sent: pictures of the size that was promised, each told by those
 //! before it. A source that gives others ends its pipeline with a word on the bus.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::{CaptureError, element::signed};
-use crate::{config::Camera, media::is_bidirectional};
+use crate::{
+    config::Camera,
+    media::{is_bidirectional, is_entry},
+};
 
 /// The words.
 const BIDIRECTIONAL: &str = "bidirectional";
@@ -52,15 +60,35 @@ pub(super) fn refuse_bidirectional(source: &gst::Element) {
     });
 }
 
+/// Lets nothing pass for a keyframe that a decoder cannot begin with: GStreamer takes what brings parameter sets, or is told
+/// from itself alone, for one. Returns the count of those that are.
+pub(super) fn mark_entries(source: &gst::Element) -> Arc<AtomicU64> {
+    let pad = source.static_pad("src").expect("it was opened");
+    let entries = Arc::new(AtomicU64::new(0));
+    let counted = entries.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        let claims = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        if claims && buffer.map_readable().is_ok_and(|picture| is_entry(&picture)) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        } else if claims {
+            buffer.make_mut().set_flags(gst::BufferFlags::DELTA_UNIT);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    entries
+}
+
 /// What such a message says.
-pub(super) fn misfit(word: &gst::message::Application) -> CaptureError {
+pub(super) fn misfit(word: &gst::message::Application, camera: &Camera) -> CaptureError {
     let side = |structure: &gst::StructureRef, side: &str| {
         structure.get::<i32>(side).ok().and_then(|side| u32::try_from(side).ok()).unwrap_or_default()
     };
     match word.structure() {
         Some(structure) if structure.name() == SIZE => {
-            CaptureError::Mismatch(side(structure, "width"), side(structure, "height"))
+            let given = (side(structure, "width"), side(structure, "height"));
+            CaptureError::Mismatch { given, set: (camera.width, camera.height) }
         }
-        _ => CaptureError::Bidirectional,
+        _ => CaptureError::Bidirectional { instead: camera.source.instead_of_passthrough() },
     }
 }

@@ -17,6 +17,7 @@ use super::{
     branch::{Branch, Outlet},
     element::make,
     encoder::Kind,
+    ending,
     scene::Scene,
     snapshot::Shutter,
     source::OpenSource,
@@ -49,6 +50,7 @@ impl Pipeline {
         let source = OpenSource::open(&pipeline, camera, scene)?;
         let counter = Arc::new(AtomicU64::new(0));
         count(&source.end, counter.clone());
+        ending::tell(&source.end);
         let pictures = make("tee", "libgstreamer1.0-0", &[("allow-not-linked", "true")])?;
         pipeline.add(&pictures).map_err(CaptureError::Link)?;
         source.end.link(&pictures).map_err(CaptureError::Link)?;
@@ -84,14 +86,9 @@ impl Pipeline {
         self.pictures.load(Ordering::Relaxed)
     }
 
-    /// Goes back to the beginning of what can be played over and over. That blocks, and fails on the bus.
-    pub(super) fn rewind(&self) {
-        self.pipeline.call_async(|pipeline| {
-            let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT;
-            if let Err(error) = pipeline.seek_simple(flags, gst::ClockTime::ZERO) {
-                gst::element_error!(pipeline, gst::CoreError::Seek, ("it does not go back to its beginning: {error}"));
-            }
-        });
+    /// How many of them a decoder can begin with, where they come encoded.
+    pub(super) fn entries(&self) -> Option<u64> {
+        self.source.entries.as_ref().map(|entries| entries.load(Ordering::Relaxed))
     }
 
     pub(super) fn messages(&self) -> gst::bus::BusStream {
@@ -117,6 +114,11 @@ impl Pipeline {
             let always = taker == Taker::Viewers && branch.is_passthrough();
             branch.set_wanted(taker, if always { Some(None) } else { wish });
         }
+    }
+
+    /// Of whatever runs.
+    pub(super) fn request_keyframes(&self) {
+        self.branches.iter().for_each(Branch::request_keyframe);
     }
 
     pub(super) fn request_keyframe(&self, encoding: Encoding) {
@@ -160,7 +162,7 @@ mod tests {
     };
 
     #[test]
-    fn only_encoders_that_run_get_anything_to_encode() {
+    fn only_encoders_that_run_get_anything_to_encode_and_at_the_bitrate_that_is_asked_for() {
         gst::init().expect("GStreamer starts");
         let camera = Camera { width: 160, height: 80, ..Camera::synthetic("main".parse().expect("an id")) };
         let info = camera.info(&[]);
@@ -201,8 +203,12 @@ mod tests {
             pad.current_caps().is_some()
         });
         assert_eq!((fed, open(&pipeline)), ([true, false], 1));
+        let bitrate = |pipeline: &Pipeline| elements(pipeline, "x264enc")[0].property::<u32>("bitrate");
+        let nominal = bitrate(&pipeline);
+        pipeline.run_only(Taker::Viewers, &[(running, Some(123_000)), (resting, None)].into());
+        assert_eq!((open(&pipeline), bitrate(&pipeline)), (2, 123));
         pipeline.run_only(Taker::Viewers, &[(running, None), (resting, None)].into());
-        assert_eq!(open(&pipeline), 2);
+        assert_eq!(bitrate(&pipeline), nominal, "nobody asks for less any more");
         pipeline.run_only(Taker::Viewers, &Running::new());
         assert_eq!(open(&pipeline), 0);
     }

@@ -16,15 +16,13 @@ use super::{
     moment::{self, Timeline},
     tape::Taker,
 };
-use crate::media::{AccessUnit, Encoding, VideoCodec, is_entry};
+use crate::media::{AccessUnit, Encoding};
 
 pub(super) fn build(mut handovers: Vec<Handover>, timeline: Arc<Timeline>) -> gst_app::AppSink {
-    let is_h264 = |handover: &Handover| matches!(handover.encoding, Encoding::Video { codec: VideoCodec::H264, .. });
-    let h264 = handovers.iter().any(is_h264);
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            if let Some(unit) = access_unit(sink, &sample, &timeline, h264) {
+            if let Some(unit) = access_unit(sink, &sample, &timeline) {
                 for handover in &mut handovers {
                     handover.pass(unit.clone());
                 }
@@ -124,15 +122,13 @@ impl Handover {
     }
 }
 
-fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample, timeline: &Timeline, h264: bool) -> Option<AccessUnit> {
+fn access_unit(sink: &gst_app::AppSink, sample: &gst::Sample, timeline: &Timeline) -> Option<AccessUnit> {
     let buffer = sample.buffer_owned()?;
     // x264enc starts its time stamps at a thousand hours; only the segment knows what they mean.
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
     let captured = moment::at(sink, segment.to_running_time(buffer.pts()?)?, timeline)?;
-    let independent = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+    let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
     let mapped = buffer.into_mapped_buffer_readable().ok()?;
-    // GStreamer takes what has parameter sets, or is told from itself alone, for a place to begin; decoders do not.
-    let keyframe = independent && (!h264 || is_entry(&mapped));
     Some(AccessUnit { data: Bytes::from_owner(mapped), keyframe, captured })
 }
 

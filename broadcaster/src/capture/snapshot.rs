@@ -82,9 +82,8 @@ impl Shutter {
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             if let Some(buffer) = info.buffer() {
                 let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                if if encoded { keyframe } else { open.swap(false, Ordering::Relaxed) }
-                    && let Some(caps) = pad.current_caps()
-                {
+                let wanted = if encoded { keyframe } else { open.swap(false, Ordering::Relaxed) };
+                if wanted && let Some(caps) = pad.current_caps() {
                     let sample = gst::Sample::builder().buffer(buffer).caps(&caps).build();
                     exposed.send_replace(Some(Exposure { sample, at: now() }));
                 }

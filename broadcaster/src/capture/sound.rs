@@ -1,24 +1,24 @@
 //! A camera's sound, in a pipeline of its own: a microphone that fails takes no picture with it, and is opened again.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use futures_util::StreamExt;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use protocol::CameraId;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaptureError, STOPS_WITHIN, WATCH,
+    CaptureError, STARTS_WITHIN, STOPS_WITHIN, WATCH,
     branch::{Branch, Outlet},
-    microphone, moment,
+    ending, microphone, moment,
     pipeline::{count, link},
     supervision::{Supervision, Watchdog},
     tape::Taker,
@@ -31,8 +31,8 @@ use crate::{
     media::{AccessUnit, Encoding, Running},
 };
 
-/// Sound systems may finish what they do for nobody before they serve somebody.
-const BEGINS_WITHIN: Duration = Duration::from_secs(10);
+/// Threads that drivers may keep: one for each sound system.
+const HUNG_AT_MOST: usize = 3;
 
 pub(super) struct SoundCapture {
     camera: CameraId,
@@ -74,25 +74,42 @@ impl SoundCapture {
     }
 
     /// Captures until cancelled, with one pipeline after the other. Fails only when the driver hangs in the end.
+    ///
+    /// A driver that hangs before that is left behind with its thread: to end the process for it would take the pictures from
+    /// everybody, again and again where it hangs each time. There is another attempt, perhaps with another sound system.
     pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<(), CaptureError> {
         let mut supervision = Supervision::default();
+        let mut hung = JoinSet::new();
         loop {
             let (sound, outlet, attempt) = (self.sound.clone(), self.outlet.clone(), self.attempt);
             // Opening takes as long as the sound system likes.
-            let start = tokio::task::spawn_blocking(move || Pipeline::start(&sound, attempt, outlet));
+            let mut start = tokio::task::spawn_blocking(move || Pipeline::start(&sound, attempt, outlet));
             let started = tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
-                started = start => started.expect("starting does not panic"),
+                started = tokio::time::timeout(STARTS_WITHIN, &mut start) => started,
             };
-            let (end, pieces) = match started {
-                Ok(mut pipeline) => {
+            let (end, pieces) = match started.map(|started| started.expect("starting does not panic")) {
+                Ok(Ok(mut pipeline)) => {
                     self.attempt = pipeline.attempt + 1;
                     let end = self.attend(&mut pipeline, &cancel).await;
                     let pieces = pipeline.pieces.load(Ordering::Relaxed);
-                    stop(pipeline, &cancel).await?;
-                    (end, pieces)
+                    match (stop(pipeline, &mut hung).await, end) {
+                        (Err(stuck), End::Cancelled) => return Err(stuck),
+                        (Err(stuck), End::Failed(_)) => (End::Failed(stuck), pieces),
+                        (Ok(()), end) => (end, pieces),
+                    }
                 }
-                Err(error) => (End::Failed(error), 0),
+                Ok(Err(error)) => (End::Failed(error), 0),
+                Err(_) => {
+                    self.attempt += 1;
+                    hung.spawn(async move {
+                        if let Ok(Ok(late)) = start.await {
+                            // It ends with that, whatever becomes of it.
+                            let _ = tokio::task::spawn_blocking(move || drop(late)).await;
+                        }
+                    });
+                    (End::Failed(CaptureError::SoundStuck), 0)
+                }
             };
             let End::Failed(error) = end else { return Ok(()) };
             let delay = supervision.failed(pieces, rand::random());
@@ -103,14 +120,24 @@ impl SoundCapture {
                 () = cancel.cancelled() => return Ok(()),
                 () = tokio::time::sleep(delay) => {}
             }
+            while hung.try_join_next().is_some() {}
+            if hung.len() >= HUNG_AT_MOST {
+                tracing::error!(
+                    camera = %self.camera,
+                    "there is no sound until the sound system lets go of what hangs, or the broadcaster is restarted"
+                );
+                tokio::select! {
+                    () = cancel.cancelled() => return Ok(()),
+                    _ = hung.join_next() => {}
+                }
+            }
         }
     }
 
     /// Serves a pipeline until it ends or fails.
     async fn attend(&mut self, pipeline: &mut Pipeline, cancel: &CancellationToken) -> End {
         let mut messages = pipeline.pipeline.bus().expect("a pipeline has a bus").stream();
-        let began = moment::now();
-        let mut watchdog = Watchdog::new(began);
+        let mut watchdog = Watchdog::new(moment::now());
         let mut watch = tokio::time::interval(WATCH);
         let mut announced = false;
         // What was said before now is not a change any more.
@@ -129,9 +156,7 @@ impl SoundCapture {
                 }
                 _ = watch.tick() => {
                     let pieces = pipeline.pieces.load(Ordering::Relaxed);
-                    let now = moment::now();
-                    let may_begin = pieces == 0 && now.saturating_duration_since(began) < BEGINS_WITHIN;
-                    if watchdog.is_silent(pieces, now) && !may_begin {
+                    if watchdog.is_silent(pieces, moment::now()) {
                         return End::Failed(CaptureError::NoSound);
                     }
                     if pieces > 0 && !announced {
@@ -172,6 +197,7 @@ impl Pipeline {
         let end = elements.last().expect("there is the source");
         let pieces = Arc::new(AtomicU64::new(0));
         count(end, pieces.clone());
+        ending::tell(end);
         let branch = Branch::audio(&pipeline, end, outlet)?;
         Ok(Self { pipeline, branch, pieces, attempt })
     }
@@ -206,14 +232,15 @@ fn elements_of(
     })
 }
 
-/// Waits for a driver that hangs, since pictures go on meanwhile; but not when all is to end.
-async fn stop(pipeline: Pipeline, cancel: &CancellationToken) -> Result<(), CaptureError> {
-    let hangs = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(STOPS_WITHIN).await;
-    };
-    tokio::select! {
-        _ = tokio::task::spawn_blocking(move || drop(pipeline)) => Ok(()),
-        () = hangs => Err(CaptureError::Stuck),
+/// Stopping blocks, and with some drivers for ever.
+async fn stop(pipeline: Pipeline, hung: &mut JoinSet<()>) -> Result<(), CaptureError> {
+    let mut stop = tokio::task::spawn_blocking(move || drop(pipeline));
+    if tokio::time::timeout(STOPS_WITHIN, &mut stop).await.is_ok() {
+        return Ok(());
     }
+    hung.spawn(async move {
+        // It ends with that, whatever becomes of it.
+        let _ = stop.await;
+    });
+    Err(CaptureError::SoundStuck)
 }

@@ -1,6 +1,6 @@
 //! What every camera is inside a pipeline: an element whose pictures are as the config says.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -9,8 +9,10 @@ use gstreamer_app as gst_app;
 use super::{
     CaptureError,
     element::{filter, make, missing, signed},
-    passthrough::{refuse_bidirectional, refuse_other_sizes},
+    film,
+    passthrough::{mark_entries, refuse_bidirectional, refuse_other_sizes},
     scene::Scene,
+    shape,
     synthetic::SyntheticSource,
 };
 use crate::config::{Camera, Crop, Source, Turn, V4l2Format};
@@ -25,12 +27,17 @@ const DECODED: &str = "decodebin ! videoconvert";
 /// The element in each description that is told where to find its camera.
 const NAMED: &str = "source";
 
+/// What gives a film's pictures before the clock makes a camera of it.
+const NAMED_FILM: &str = "film";
+
 /// Where an operator's own pipeline may end.
 const NAMED_SINK: &str = "video";
 
 pub(super) struct OpenSource {
     /// Has a source pad, from which pictures come.
     pub(super) end: gst::Element,
+    /// How many of its pictures a decoder can begin with, where they come encoded.
+    pub(super) entries: Option<Arc<AtomicU64>>,
     painter: Option<SyntheticSource>,
 }
 
@@ -45,21 +52,25 @@ impl OpenSource {
             let painter = SyntheticSource::new(camera, Arc::clone(scene));
             let end = painter.element().clone();
             pipeline.add(&end).map_err(CaptureError::Link)?;
-            return Ok(Self { end, painter: Some(painter) });
+            return Ok(Self { end, entries: None, painter: Some(painter) });
         }
         is_there(&camera.source)?;
         let bin = describe(camera)?;
         let mut elements = vec![bin.upcast::<gst::Element>()];
+        let mut entries = None;
         if camera.source.is_passthrough() {
+            entries = Some(mark_entries(&elements[0]));
             refuse_bidirectional(&elements[0]);
             refuse_other_sizes(&elements[0], camera);
         } else {
             elements.extend(conform(camera)?);
         }
         pipeline.add_many(&elements).map_err(CaptureError::Link)?;
-        gst::Element::link_many(&elements).map_err(CaptureError::Link)?;
+        let is_own = matches!(camera.source, Source::Pipeline { .. });
+        gst::Element::link_many(&elements)
+            .map_err(|error| if is_own { CaptureError::NotRaw } else { CaptureError::Link(error) })?;
         let end = elements.pop().expect("there is the bin");
-        Ok(Self { end, painter: None })
+        Ok(Self { end, entries, painter: None })
     }
 
     /// The pipeline plays.
@@ -82,9 +93,12 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
     let ((width, height), fps) = (camera.given_size(), camera.fps);
     let size = format!("width={width},height={height},framerate={fps}/1");
     let (description, setting) = match &camera.source {
-        Source::Test | Source::TestFlat | Source::TestFisheye | Source::TestDualFisheye => {
-            unreachable!("these are drawn")
-        }
+        Source::Test
+        | Source::TestFlat
+        | Source::TestFisheye
+        | Source::TestDualFisheye
+        | Source::TestCubeMap
+        | Source::TestEquiangular => unreachable!("these are drawn"),
         Source::V4l2 { device, format } => {
             let way = match format {
                 V4l2Format::Auto => format!("capsfilter caps=\"video/x-raw,{size};image/jpeg,{size}\" ! {DECODED}"),
@@ -122,7 +136,7 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
         }
         // A file is read as fast as it can be; the clock makes a camera of it.
         Source::File { path } => (
-            format!("filesrc name={NAMED} ! {DECODED} ! clocksync"),
+            format!("filesrc name={NAMED} ! {DECODED} name={NAMED_FILM} ! clocksync"),
             Some(("location", path.to_string_lossy().into_owned())),
         ),
         Source::Pipeline { description, passthrough } => {
@@ -136,6 +150,9 @@ fn describe(camera: &Camera) -> Result<gst::Bin, CaptureError> {
     if let Some((property, value)) = setting {
         let source = bin.by_name(NAMED).expect("it is in every description");
         source.set_property(property, value);
+    }
+    if let Some(film) = bin.by_name(NAMED_FILM) {
+        film::repeat(&film, camera.fps);
     }
     if matches!(camera.source, Source::Theta { .. }) {
         let source = bin.by_name(NAMED).and_then(|source| source.static_pad("src"));
@@ -159,6 +176,8 @@ fn is_there(source: &Source) -> Result<(), CaptureError> {
         | Source::TestFlat
         | Source::TestFisheye
         | Source::TestDualFisheye
+        | Source::TestCubeMap
+        | Source::TestEquiangular
         | Source::Libcamera { .. }
         | Source::Nvargus { .. }
         | Source::Theta { .. }
@@ -194,10 +213,15 @@ fn stamp_on_arrival(pad: &gst::Pad) {
 /// The operator's elements, up to an `appsink name=video` if there is one, or else up to the end.
 fn own(description: &str, passthrough: bool) -> Result<gst::Bin, CaptureError> {
     let sink = |bin: &gst::Bin| bin.by_name(NAMED_SINK).filter(|element| element.is::<gst_app::AppSink>());
-    let bin = match parse(description, false) {
+    let build = |description: &str| {
+        parse(description, false).map_err(|error| {
+            if let CaptureError::Elements(error) = error { CaptureError::Description(error) } else { error }
+        })
+    };
+    let bin = match build(description) {
         Ok(bin) if bin.by_name(NAMED_SINK).is_some() => bin,
         // So that it may also end in caps.
-        Ok(_) | Err(_) => parse(&format!("{description} ! identity"), false)?,
+        Ok(_) | Err(_) => build(&format!("{description} ! identity"))?,
     };
     let last = match sink(&bin) {
         Some(sink) => {
@@ -212,7 +236,8 @@ fn own(description: &str, passthrough: bool) -> Result<gst::Bin, CaptureError> {
         let parser = parse(H264, true)?;
         bin.add(&parser).map_err(CaptureError::Link)?;
         let (into, out) = (parser.static_pad("sink"), parser.static_pad("src"));
-        last.link(&into.expect("it has one")).map_err(|_| CaptureError::NotEncoded)?;
+        last.link(&into.expect("it has one"))
+            .map_err(|_| CaptureError::NotEncoded { instead: "passthrough = false" })?;
         last = out.expect("it has one");
     }
     open_end(&bin, &last)?;
@@ -233,7 +258,7 @@ pub(super) fn parse(description: &str, ghost: bool) -> Result<gst::Bin, CaptureE
         let is_missing = |element: &String| gst::ElementFactory::find(element).is_none();
         match context.missing_elements().into_iter().find(is_missing) {
             Some(element) => missing(&element),
-            None => CaptureError::Description(error),
+            None => CaptureError::Elements(error),
         }
     })?;
     Ok(parsed.downcast().expect("what was asked for is a bin"))
@@ -266,6 +291,8 @@ fn conform(camera: &Camera) -> Result<Vec<gst::Element>, CaptureError> {
     if let Some(way) = way {
         steps.push(make("videoflip", GOOD, &[("method", way)])?);
     }
-    steps.extend([make("videoscale", BASE, &[])?, filter(caps)?]);
+    let scaler = make("videoscale", BASE, &[("add-borders", "false")])?;
+    shape::refuse_others(&scaler, camera);
+    steps.extend([scaler, filter(caps)?]);
     Ok(steps)
 }

@@ -9,8 +9,15 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 /// not.
 const WELL_AFTER: u64 = 10;
 
-/// Some cameras give one picture a second; those that give none for this long give none any more.
+/// What only just begins may take so long: cameras focus first, networks bring pictures from the next keyframe on, sound
+/// systems finish what they do for nobody before they serve somebody.
+pub(super) const BEGINS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Some cameras give one picture a second; those that gave some and give none for this long give none any more.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// A camera whose stream brings no keyframe for this long, though it is asked for one, would let those who join wait as long.
+pub(super) const ENTERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a camera has failed lately.
 #[derive(Debug, Default)]
@@ -32,7 +39,7 @@ impl Supervision {
     }
 }
 
-/// Watches the count of a camera's pictures.
+/// Watches the count of a camera's pictures, or of pieces of its sound.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     pictures: u64,
@@ -49,7 +56,39 @@ impl Watchdog {
         if pictures != self.pictures {
             *self = Self { pictures, since: now };
         }
-        now.saturating_duration_since(self.since) >= SILENT_AFTER
+        let most = if pictures == 0 { BEGINS_WITHIN } else { SILENT_AFTER };
+        now.saturating_duration_since(self.since) >= most
+    }
+}
+
+/// Watches whether a stream that comes encoded can be begun with.
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    /// When the first picture was seen.
+    pictures_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    There,
+    /// To be asked for.
+    Awaited,
+    /// There will be none.
+    Missing,
+}
+
+impl Entrance {
+    /// So many pictures have come so far, and a decoder can begin with so many of them.
+    pub(super) fn look(&mut self, pictures: u64, entries: u64, now: Instant) -> Entry {
+        if pictures > 0 {
+            self.pictures_since.get_or_insert(now);
+        }
+        let waited = self.pictures_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        match entries {
+            0 if waited >= ENTERED_WITHIN => Entry::Missing,
+            0 => Entry::Awaited,
+            _ => Entry::There,
+        }
     }
 }
 
@@ -77,9 +116,35 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut watchdog = Watchdog::new(start);
-        assert!(!watchdog.is_silent(0, at(2900)));
         assert!(!watchdog.is_silent(1, at(2950)));
         assert!(!watchdog.is_silent(1, at(5900)));
         assert!(watchdog.is_silent(1, at(5950)));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn the_first_may_take_longer_than_those_after_it() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut watchdog = Watchdog::new(start);
+        assert!(!watchdog.is_silent(0, at(9900)));
+        assert!(!watchdog.is_silent(1, at(9950)), "it comes");
+        assert!(!watchdog.is_silent(1, at(12_900)));
+        assert!(watchdog.is_silent(1, at(12_950)), "but it is not followed by another");
+        assert!(Watchdog::new(start).is_silent(0, at(10_000)), "it does not come");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn a_stream_that_nobody_can_begin_with_is_given_up_once_it_had_time() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut entrance = Entrance::default();
+        assert_eq!(entrance.look(0, 0, at(60_000)), Entry::Awaited, "there are no pictures at all");
+        assert_eq!(entrance.look(1, 0, at(70_000)), Entry::Awaited);
+        assert_eq!(entrance.look(290, 0, at(79_900)), Entry::Awaited);
+        assert_eq!(entrance.look(300, 0, at(80_000)), Entry::Missing);
+        assert_eq!(entrance.look(300, 1, at(80_000)), Entry::There);
+        assert_eq!(entrance.look(9000, 1, at(900_000)), Entry::There, "who has once begun can begin again");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     init, moment,
     pipeline::Pipeline,
     scene::Scene,
-    supervision::{Supervision, Watchdog},
+    supervision::{Entrance, Entry, Supervision, Watchdog},
     tape::Taker,
     verdict::{Verdict, judge_camera},
 };
@@ -46,7 +46,7 @@ impl Capture {
         let scene = tokio::task::spawn_blocking(move || Scene::of(&camera)).await;
         let scene = scene.expect("drawing does not panic").map(Arc::new);
         let mut supervision = Supervision::default();
-        let (mut seen, mut waited) = (false, false);
+        let mut taken_on = false;
         loop {
             let encoder = tokio::select! {
                 () = cancel.cancelled() => return Ok(()),
@@ -60,32 +60,33 @@ impl Capture {
                 },
                 Err(error) => Err(error),
             };
-            let (end, pictures) = match started {
-                Ok(mut pipeline) => {
-                    let end = self.attend(&mut pipeline, cancel).await;
-                    self.shutter.send_replace(None);
-                    let pictures = pipeline.pictures();
-                    self.pulse.close(pictures);
-                    stop(pipeline).await?;
-                    (end, pictures)
-                }
-                Err(error) => (End::Failed(error), 0),
+            let (end, pipeline) = match started {
+                Ok(mut pipeline) => (self.attend(&mut pipeline, cancel).await, Some(pipeline)),
+                Err(error) => (End::Failed(error), None),
             };
+            if matches!(end, End::Failed(_)) {
+                // Before the pipeline stops, which may take seconds. Who does not listen any more has no viewers to tell.
+                let _ = self.lost.send(true).await;
+            }
+            self.shutter.send_replace(None);
+            let pictures = pipeline.as_ref().map_or(0, Pipeline::pictures);
+            self.pulse.close(pictures);
+            if let Some(pipeline) = pipeline {
+                stop(pipeline).await?;
+            }
             let End::Failed(error) = end else { return Ok(()) };
             if matches!(error, CaptureError::Stuck) {
                 return Err(error);
             }
             let misfit = error.is_misfit();
-            // Who has once been waited for is not given up any more: others have viewers meanwhile.
-            seen |= waited || pictures > 0 && !misfit;
             // An encoder has shown that it works, and there may be another.
             let by_encoder = matches!(error, CaptureError::Encoder { .. });
-            if !seen && !by_encoder && (misfit || !self.camera.source.is_remote()) {
+            let hopeless = misfit || pictures == 0 && !self.camera.source.is_remote();
+            if !taken_on && !by_encoder && hopeless {
                 return Err(error);
             }
-            waited = true;
-            // Who does not listen any more has no viewers to tell.
-            let _ = self.lost.send(true).await;
+            // Who has once been waited for is not given up any more: others have viewers meanwhile.
+            taken_on = true;
             let ran = moment::now().saturating_duration_since(began);
             if let Some(chooser) = &mut self.chooser
                 && chooser.failed(by_encoder, ran)
@@ -105,7 +106,7 @@ impl Capture {
     }
 
     /// What makes H.264 of the pictures: chosen once, and anew only when it fails.
-    async fn encoder(&mut self) -> Result<Option<&'static Kind>, CaptureError> {
+    pub(super) async fn encoder(&mut self) -> Result<Option<&'static Kind>, CaptureError> {
         let Self { chooser, pulse, .. } = self;
         let Some(chooser) = chooser else { return Ok(None) };
         if let Some(chosen) = chooser.chosen() {
@@ -154,6 +155,7 @@ impl Capture {
         let Self { camera, running, recorded, keyframes, lost, pulse, .. } = self;
         let mut messages = pipeline.messages();
         let mut watchdog = Watchdog::new(moment::now());
+        let mut entrance = Entrance::default();
         let mut watch = tokio::time::interval(WATCH);
         let mut announced = false;
         loop {
@@ -166,7 +168,18 @@ impl Capture {
                     let pictures = pipeline.pictures();
                     pulse.beat(pictures);
                     if watchdog.is_silent(pictures, moment::now()) {
-                        return End::Failed(CaptureError::Silent);
+                        let never = pictures == 0;
+                        return End::Failed(if never { CaptureError::NotBegun } else { CaptureError::Silent });
+                    }
+                    if let Some(entries) = pipeline.entries() {
+                        match entrance.look(pictures, entries, moment::now()) {
+                            Entry::There => {}
+                            // Some cameras hear nothing before their pictures come.
+                            Entry::Awaited => pipeline.request_keyframes(),
+                            Entry::Missing => {
+                                return End::Failed(CaptureError::NoEntry { instead: camera.source.instead_of_passthrough() });
+                            }
+                        }
                     }
                     if pictures > 0 && !announced {
                         announced = true;
@@ -179,7 +192,6 @@ impl Capture {
                 }
                 message = messages.next() => match message.as_ref().map(|message| judge_camera(message, camera)) {
                     Some(Verdict::Fine) => {}
-                    Some(Verdict::Ended) if camera.source.repeats() => pipeline.rewind(),
                     Some(Verdict::Ended) | None => return End::Failed(CaptureError::Ended),
                     Some(Verdict::Failed(error)) => return End::Failed(error),
                 },

@@ -14,6 +14,7 @@ use super::{
     init, moment, open,
     pipeline::Pipeline,
     scene::Scene,
+    supervision::BEGINS_WITHIN,
     tape::Taker,
     verdict::{Verdict, judge_camera},
 };
@@ -21,9 +22,6 @@ use crate::{
     config::{Camera, Rung},
     media::Running,
 };
-
-/// Network cameras take their time.
-const FIRST_PICTURE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long pictures are counted, without an encoder and with one.
 const COUNTED_FOR: Duration = Duration::from_secs(2);
@@ -60,7 +58,7 @@ pub(crate) async fn try_out(camera: Camera, rungs: &[Rung], encoder: Option<&Cho
         let _ = tell.send(attempt(feed, capture, kind));
     };
     thread::Builder::new().name("trial".to_owned()).spawn(attempt).expect("a thread can be started");
-    let limit = FIRST_PICTURE_WITHIN + 4 * COUNTED_FOR + super::STOPS_WITHIN;
+    let limit = BEGINS_WITHIN + 4 * COUNTED_FOR + super::STOPS_WITHIN;
     match tokio::time::timeout(limit, told).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(_)) | Err(_) => Err(CaptureError::Stuck),
@@ -78,9 +76,9 @@ fn attempt(mut feed: Feed, mut capture: Capture, h264: Option<&Kind>) -> Result<
         return Err(complaint(&pipeline, camera).unwrap_or(error));
     }
     let mut trial = Attempt { pipeline, feed: &mut feed, camera };
-    trial.until(began + FIRST_PICTURE_WITHIN, |pictures, _| pictures > 0)?;
+    trial.until(began + BEGINS_WITHIN, |pictures, _| pictures > 0)?;
     if trial.pipeline.pictures() == 0 {
-        return Err(CaptureError::Silent);
+        return Err(CaptureError::NotBegun);
     }
     let first_picture = moment::now().saturating_duration_since(began);
     let idle = trial.count()?;
@@ -116,7 +114,6 @@ impl Attempt<'_> {
         while moment::now() < end && !enough(self.pipeline.pictures(), units) {
             match self.pipeline.message_within(TURN).map(|message| judge_camera(&message, self.camera)) {
                 Some(Verdict::Failed(error)) => return Err(error),
-                Some(Verdict::Ended) if self.camera.source.repeats() => self.pipeline.rewind(),
                 Some(Verdict::Ended) => return Err(CaptureError::Ended),
                 Some(Verdict::Fine) | None => {}
             }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use daemon::config::{Given, Loaded};
 use protocol::Projection;
 
 use super::Answer;
@@ -12,8 +13,10 @@ use crate::{
 };
 
 /// Says what the config would do. Everything that stands in its way is named, not only the first.
-pub fn run(config: &Config) -> Answer {
+pub fn run(loaded: &Loaded<Config>) -> Answer {
+    let config = &loaded.config;
     let mut answer = Answer { text: describe(config), complaints: Vec::new() };
+    answer.text.push_str(&provenance(loaded));
     if let Err(error) = check_media(config) {
         answer.complaints.push(format!("{error:#}"));
     }
@@ -38,6 +41,20 @@ pub fn run(config: &Config) -> Answer {
     answer
 }
 
+/// Where the secrets come from, and what looks wrong there.
+fn provenance(loaded: &Loaded<Config>) -> String {
+    let key = match loaded.secrets.iter().find(|secret| secret.key == "key") {
+        Some(Given { place, .. }) => format!("Has its key {place}.\n"),
+        None => "Has no key: only a server that lets everybody in lets it in.\n".to_owned(),
+    };
+    loaded
+        .warnings
+        .iter()
+        .cloned()
+        .chain(loaded.config.doubts())
+        .fold(key, |text, warning| text + &format!("WARNING: {warning}.\n"))
+}
+
 fn named(encoder: &Choice) -> String {
     let refused = encoder.refused();
     if refused.is_empty() { encoder.to_string() } else { format!("{encoder}; {refused}") }
@@ -47,6 +64,9 @@ fn describe(config: &Config) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
     line(format!("Shows robot {} through {}.", config.robot, config.server));
+    if let Some(fingerprint) = config.fingerprint {
+        line(format!("Knows that server by its certificate, {fingerprint}, and talks to no other."));
+    }
     let media = &config.media;
     line(format!("Sends from UDP {} to at most {} viewers.", media.listen, media.max_viewers));
     for camera in &config.cameras {
@@ -56,6 +76,8 @@ fn describe(config: &Config) -> String {
             Projection::Equirectangular { .. } => "equirectangular",
             Projection::Fisheye { .. } => "through a fisheye lens",
             Projection::DualFisheye { .. } => "through two fisheye lenses",
+            Projection::CubeMap { .. } => "a cube map",
+            Projection::Equiangular { .. } => "an equiangular cube map",
         };
         line(format!("Camera {id}: {source}, {width}×{height} at {fps} fps, {shape}, with {sound}; offered as"));
         for rung in camera.info(&config.rungs).video.rungs {
@@ -96,6 +118,9 @@ mod tests {
             "#,
         )
         .expect("a config");
+        let run = |config: &Config| {
+            run(&Loaded { config: config.clone(), origin: None, secrets: Vec::new(), warnings: Vec::new() })
+        };
         let answer = run(&config);
         let [front, back] = &answer.complaints[..] else { panic!("{answer:?}") };
         assert!(front.contains("front: device /dev/nonexistent") && front.contains("devices"), "{front}");
@@ -105,6 +130,12 @@ mod tests {
         let answer = run(&config);
         assert_eq!(answer.complaints, [""; 0]);
         assert!(answer.text.contains("960×480 at 30 fps, 1.0 Mbit/s"), "{}", answer.text);
+        assert!(!answer.text.contains("WARNING"), "{}", answer.text);
+        let cube = "[[cameras]]\nid = \"main\"\nsource = \"test-cube-map\"\nwidth = 640\nheight = 320";
+        let answer = run(&toml::from_str(cube).expect("a config"));
+        assert_eq!(answer.complaints, [""; 0], "it can be all the same");
+        assert!(answer.text.contains("640×320 at 30 fps, a cube map, with"), "{}", answer.text);
+        assert!(answer.text.contains("WARNING: camera main: width is 640 and height is 320"), "{}", answer.text);
         // Nobody can write below a file.
         config.recording.dir = "/proc/self/stat/recordings".into();
         assert_eq!(run(&config).complaints, [""; 0], "no camera is recorded");

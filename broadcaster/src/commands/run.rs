@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use daemon::{footer::Footer, supervisor::Supervisor};
+use daemon::{config::Loaded, footer::Footer, supervisor::Supervisor};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,8 @@ pub enum StatusLine {
 }
 
 /// Runs until SIGINT or SIGTERM, or until a camera cannot go on.
-pub async fn run(config: Config, status_line: StatusLine) -> anyhow::Result<()> {
+pub async fn run(loaded: Loaded<Config>, status_line: StatusLine) -> anyhow::Result<()> {
+    let Loaded { config, warnings, .. } = loaded;
     let footer = match status_line {
         StatusLine::Auto => Footer::for_people(&config.log),
         StatusLine::Off => None,
@@ -30,6 +31,9 @@ pub async fn run(config: Config, status_line: StatusLine) -> anyhow::Result<()> 
     match &footer {
         Some(footer) => daemon::log::init_above(footer.clone(), &config.log, crate::QUIET),
         None => daemon::log::init(&config.log, crate::QUIET),
+    };
+    for warning in warnings.into_iter().chain(config.doubts()) {
+        tracing::warn!(warning, "the config can work, but");
     }
     let (reports, reported) = watch::channel(None);
     let audience = Audience { supervisor: Supervisor::from_env(), footer, reported };

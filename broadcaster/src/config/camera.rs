@@ -1,10 +1,11 @@
 //! `[[cameras]]`: one picture that viewers can choose.
 
-use protocol::{CameraId, CameraInfo, Projection, Rotation, Video};
+use protocol::{CameraId, CameraInfo, Projection, Rotation, Turn, Video};
 use serde::Deserialize;
 
 use super::{
     BITRATES, ConfigError, Encoder, Rung, Sound,
+    cube::{self, Faces},
     lens::{LensSection, Turned},
     rungs,
     sight::{Shape, Sight},
@@ -12,7 +13,6 @@ use super::{
     source::{Keys, Kind, Source},
 };
 
-const MAX_SIDE: u32 = 4096;
 /// The largest picture of H.264's level 5.1, the highest that browsers' decoders commonly take: 36,864 macroblocks.
 const MAX_PIXELS: u32 = 36_864 * 256;
 const MAX_FPS: u32 = 120;
@@ -53,16 +53,6 @@ pub struct Crop {
     pub bottom: u32,
 }
 
-/// Turns clockwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Turn {
-    #[default]
-    None,
-    Quarter,
-    Half,
-    ThreeQuarters,
-}
-
 /// The section as it is written: which keys belong to which source, only the whole shows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +85,10 @@ struct Section {
     #[serde(default)]
     lenses: Vec<LensSection>,
     blend: Option<f64>,
+    columns: Option<u32>,
+    faces: Option<Vec<String>>,
+    turns: Option<Vec<u32>>,
+    padding: Option<f64>,
     mount: Option<Turned>,
     #[serde(default)]
     sound: sound::Kind,
@@ -112,7 +106,12 @@ impl TryFrom<Section> for Camera {
         let encoder = Encoder::of(&id, &source, section.encoder)?;
         let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, record, .. } = section;
         let sound = section.sound.sound(&id, section.sound_device)?;
-        let rotate = Turn::read(section.rotate, &id)?;
+        let rotate = Turn::try_from(section.rotate).map_err(|_| ConfigError::Value {
+            camera: id.clone(),
+            key: "rotate",
+            value: section.rotate,
+            rule: "0, 90, 180 or 270 degrees, clockwise",
+        })?;
         let shape = section.projection.unwrap_or(source.shape());
         if source.is_drawn() && shape != source.shape() {
             let (key, value) = ("projection", shape.name().to_owned());
@@ -126,13 +125,15 @@ impl TryFrom<Section> for Camera {
         let touched = [("crop", crop != Crop::default()), ("rotate", rotate != Turn::None)];
         if let Some((key, _)) = touched.into_iter().find(|(_, touched)| *touched) {
             if source.is_passthrough() {
-                return Err(ConfigError::Encoded { camera: id, key });
+                return Err(ConfigError::Encoded { camera: id, key, instead: source.instead_of_passthrough() });
             }
             if source.is_drawn() {
                 return Err(ConfigError::ForeignKey { camera: id, kind: section.source.name(), key });
             }
         }
-        let sight = Sight { shape, coverage, lenses, blend, mount, size: [width, height] };
+        let Section { columns, faces, turns, padding, .. } = section;
+        let faces = Faces { columns, faces, turns, padding };
+        let sight = Sight { shape, coverage, lenses, blend, faces, mount, size: [width, height] };
         let (projection, mount) = sight.read(&id)?;
         Ok(Self {
             id,
@@ -153,22 +154,9 @@ impl TryFrom<Section> for Camera {
     }
 }
 
-impl Turn {
-    fn read(degrees: u32, camera: &CameraId) -> Result<Self, ConfigError> {
-        match degrees {
-            0 => Ok(Self::None),
-            90 => Ok(Self::Quarter),
-            180 => Ok(Self::Half),
-            270 => Ok(Self::ThreeQuarters),
-            _ => {
-                let rule = "0, 90, 180 or 270 degrees, clockwise";
-                Err(ConfigError::Value { camera: camera.clone(), key: "rotate", value: degrees, rule })
-            }
-        }
-    }
-}
-
 impl Camera {
+    pub(crate) const MAX_SIDE: u32 = 4096;
+
     /// The drawn room in its usual size.
     pub fn synthetic(id: CameraId) -> Self {
         Self {
@@ -207,7 +195,7 @@ impl Camera {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let even_side = |side: u32| (64..=MAX_SIDE).contains(&side) && side.is_multiple_of(2);
+        let even_side = |side: u32| (64..=Self::MAX_SIDE).contains(&side) && side.is_multiple_of(2);
         let rules = [
             ("width", self.width, even_side(self.width), "an even number from 64 to 4096"),
             ("height", self.height, even_side(self.height), "an even number from 64 to 4096"),
@@ -231,6 +219,12 @@ impl Camera {
             }
         }
         Ok(())
+    }
+
+    /// What can work, but hardly is what was meant.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let Self { id, width, height, projection, .. } = self;
+        cube::doubt(projection, [*width, *height]).map(|doubt| format!("camera {id}: {doubt}"))
     }
 
     fn default_width() -> u32 {

@@ -28,7 +28,11 @@ impl Encoder {
     pub(super) fn of(camera: &CameraId, source: &Source, text: Option<String>) -> Result<Self, ConfigError> {
         let Some(value) = text else { return Ok(Self::Auto) };
         if source.is_passthrough() {
-            return Err(ConfigError::Encoded { camera: camera.clone(), key: "encoder" });
+            return Err(ConfigError::Encoded {
+                camera: camera.clone(),
+                key: "encoder",
+                instead: source.instead_of_passthrough(),
+            });
         }
         let known = Self::ALL.into_iter().find(|encoder| encoder.name() == value);
         known.ok_or_else(|| ConfigError::Text {

@@ -1,6 +1,7 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
 mod camera;
+mod cube;
 mod encoder;
 mod lens;
 mod recording;
@@ -12,19 +13,21 @@ mod source;
 mod tests;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroUsize,
     path::Path,
 };
 
 use anyhow::Context;
-use protocol::{CameraId, RobotId};
+use daemon::config::{Loaded, Surroundings};
+use protocol::{CameraId, Fingerprint, RobotId, RobotKey};
 use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
-pub use camera::{Camera, Crop, Turn};
+pub use camera::{Camera, Crop};
 pub use encoder::Encoder;
+pub use protocol::Turn;
 pub use recording::{InvalidSize, Recording, Size};
 pub use rungs::{MAX_RUNGS, Rung};
 pub use sound::{Sound, SoundSystem};
@@ -37,8 +40,12 @@ const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
 pub struct Config {
     /// The server that viewers come through.
     pub server: ServerUrl,
+    /// Of the server's certificate, where nobody vouches for it.
+    pub fingerprint: Option<Fingerprint>,
     /// The name under which viewers find this robot.
     pub robot: RobotId,
+    /// What proves it, where the server wants proof.
+    pub key: Option<RobotKey>,
     pub media: Media,
     pub fanout: Fanout,
     pub cameras: Vec<Camera>,
@@ -69,10 +76,18 @@ pub struct Fanout {
 /// A value that parses but cannot work. Names the key, the value and what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
+    #[error(
+        "fingerprint means nothing to server {0}, which shows no certificate: write https://, or remove fingerprint"
+    )]
+    NothingToKnow(String),
     #[error("there is no [[cameras]] section: add one with an id and a source")]
     NoCamera,
     #[error("two cameras have the id {0:?}: give each its own")]
     DuplicateCamera(String),
+    #[error(
+        "cameras {one} and {other} both have {key}, which only one can open: give each its own, or leave one of them out"
+    )]
+    SharedDevice { one: CameraId, other: CameraId, key: String },
     #[error("camera {camera}: {key} is {value}, but must be {rule}")]
     Value { camera: CameraId, key: &'static str, value: u32, rule: &'static str },
     #[error("camera {camera}: {key} is {value:?}, but must be {rule}")]
@@ -86,9 +101,10 @@ pub enum ConfigError {
     #[error("camera {camera}: lenses number {number}: {key} is {value}, but must be {rule}")]
     Lens { camera: CameraId, number: usize, key: &'static str, value: String, rule: &'static str },
     #[error(
-        "camera {camera}: {key} is not possible with pictures that are sent on as they come: remove it, or let them be encoded here (passthrough = false)"
+        "camera {camera}: {key} is not possible with pictures that are sent on as they come: remove it, or let them be encoded \
+         here ({instead})"
     )]
-    Encoded { camera: CameraId, key: &'static str },
+    Encoded { camera: CameraId, key: &'static str, instead: &'static str },
     #[error(
         "camera {camera}: sound_device means nothing to sound {kind:?}: remove it, or name the system that has it, as in \
          sound = \"alsa\""
@@ -110,7 +126,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: ServerUrl::default(),
+            fingerprint: None,
             robot: "demo".parse().expect("a valid id"),
+            key: None,
             media: Media::default(),
             fanout: Fanout::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
@@ -134,15 +152,29 @@ impl Default for Media {
 }
 
 impl Config {
-    /// Reads and checks a file.
-    pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("config {}", path.display());
-        let config: Self = daemon::config::load(path).with_context(context)?;
-        config.check().with_context(context)?;
-        Ok(config)
+    /// The keys that are secrets, which may come from files and the environment as well.
+    pub const SECRETS: &[&str] = &["key"];
+
+    /// Reads a file; without one, what holds by default.
+    pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> anyhow::Result<Loaded<Self>> {
+        daemon::config::load(path, Self::SECRETS, surroundings).with_context(|| Self::named(path))
     }
 
+    /// What people know it by.
+    pub fn named(path: Option<&Path>) -> String {
+        path.map_or_else(|| "config".to_owned(), |path| format!("config {}", path.display()))
+    }
+
+    /// What can work, but hardly is what was meant: a sentence each, without its full stop.
+    pub(crate) fn doubts(&self) -> impl Iterator<Item = String> {
+        self.cameras.iter().filter_map(Camera::doubt)
+    }
+
+    /// To be asked when nothing is going to be changed any more.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if self.fingerprint.is_some() && !self.server.is_encrypted() {
+            return Err(ConfigError::NothingToKnow(self.server.to_string()));
+        }
         if self.cameras.is_empty() {
             return Err(ConfigError::NoCamera);
         }
@@ -154,11 +186,17 @@ impl Config {
         }
         self.recording.check()?;
         let mut ids = BTreeSet::new();
+        let mut devices = BTreeMap::new();
         for camera in &self.cameras {
             if !ids.insert(&camera.id) {
                 return Err(ConfigError::DuplicateCamera(camera.id.to_string()));
             }
             camera.check()?;
+            if let Some(key) = camera.source.device()
+                && let Some(one) = devices.insert(key.clone(), &camera.id)
+            {
+                return Err(ConfigError::SharedDevice { one: one.clone(), other: camera.id.clone(), key });
+            }
         }
         rungs::check(&self.rungs, &self.cameras)
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{
     ConfigError,
+    cube::{self, Faces},
     lens::{ANGLES, LensSection, Place, Turned, real},
 };
 
@@ -16,6 +17,8 @@ pub(super) enum Shape {
     Equirectangular,
     Fisheye,
     DualFisheye,
+    CubeMap,
+    Equiangular,
 }
 
 /// The keys of a section that say how its camera sees.
@@ -24,6 +27,7 @@ pub(super) struct Sight {
     pub(super) coverage: Option<[f64; 2]>,
     pub(super) lenses: Vec<LensSection>,
     pub(super) blend: Option<f64>,
+    pub(super) faces: Faces,
     pub(super) mount: Option<Turned>,
     /// The picture's, in pixels.
     pub(super) size: [u32; 2],
@@ -36,6 +40,8 @@ impl Shape {
             Self::Equirectangular => "equirectangular",
             Self::Fisheye => "fisheye",
             Self::DualFisheye => "dual-fisheye",
+            Self::CubeMap => "cube-map",
+            Self::Equiangular => "equiangular",
         }
     }
 }
@@ -65,16 +71,26 @@ impl Sight {
                 let blend = real(blend, 0.0..=40.0).ok_or_else(|| refuse("blend", blend.to_string(), rule))?;
                 Projection::DualFisheye { lenses, blend }
             }
+            Shape::CubeMap => Projection::CubeMap { layout: self.faces.layout(&cube::PLAIN, self.size, refuse)? },
+            Shape::Equiangular => {
+                Projection::Equiangular { layout: self.faces.layout(&cube::EQUIANGULAR, self.size, refuse)? }
+            }
         };
         Ok((projection, mount))
     }
 
     fn only_keys_with_a_meaning(&self, camera: &CameraId) -> Result<(), ConfigError> {
         let fisheye = matches!(self.shape, Shape::Fisheye | Shape::DualFisheye);
+        let cube = matches!(self.shape, Shape::CubeMap | Shape::Equiangular);
+        let Faces { columns, faces, turns, padding } = &self.faces;
         let keys = [
             ("coverage", self.coverage.is_some(), self.shape == Shape::Equirectangular),
             ("lenses", !self.lenses.is_empty(), fisheye),
             ("blend", self.blend.is_some(), self.shape == Shape::DualFisheye),
+            ("columns", columns.is_some(), cube),
+            ("faces", faces.is_some(), cube),
+            ("turns", turns.is_some(), cube),
+            ("padding", padding.is_some(), cube),
             ("mount", self.mount.is_some(), self.shape != Shape::Flat),
         ];
         match keys.into_iter().find(|(_, given, meant)| *given && !meant) {

@@ -18,6 +18,10 @@ pub enum Source {
     TestFisheye,
     /// Through two of them.
     TestDualFisheye,
+    /// On the faces of a cube.
+    TestCubeMap,
+    /// On those whose angles are even.
+    TestEquiangular,
     V4l2 {
         device: PathBuf,
         format: V4l2Format,
@@ -74,6 +78,8 @@ pub(super) enum Kind {
     TestFlat,
     TestFisheye,
     TestDualFisheye,
+    TestCubeMap,
+    TestEquiangular,
     V4l2,
     Libcamera,
     Nvargus,
@@ -102,6 +108,8 @@ impl Keys {
             Kind::TestFlat => Source::TestFlat,
             Kind::TestFisheye => Source::TestFisheye,
             Kind::TestDualFisheye => Source::TestDualFisheye,
+            Kind::TestCubeMap => Source::TestCubeMap,
+            Kind::TestEquiangular => Source::TestEquiangular,
             Kind::V4l2 => Source::V4l2 {
                 device: self.device.take().ok_or_else(|| missing("device", "\"/dev/video0\""))?.into(),
                 format: V4l2Format::parse(camera, self.format.take())?,
@@ -156,6 +164,8 @@ impl Kind {
             Self::TestFlat => "test-flat",
             Self::TestFisheye => "test-fisheye",
             Self::TestDualFisheye => "test-dual-fisheye",
+            Self::TestCubeMap => "test-cube-map",
+            Self::TestEquiangular => "test-equiangular",
             Self::V4l2 => "v4l2",
             Self::Libcamera => "libcamera",
             Self::Nvargus => "nvargus",
@@ -179,20 +189,72 @@ impl Source {
             | Self::TestFlat
             | Self::TestFisheye
             | Self::TestDualFisheye
+            | Self::TestCubeMap
+            | Self::TestEquiangular
             | Self::Libcamera { .. }
             | Self::Nvargus { .. }
             | Self::File { .. } => false,
         }
     }
 
-    /// There is no camera: the pictures are made here.
-    pub fn is_drawn(&self) -> bool {
-        matches!(self, Self::Test | Self::TestFlat | Self::TestFisheye | Self::TestDualFisheye)
+    /// What lets pictures be encoded here that would be sent on as they come.
+    pub(crate) fn instead_of_passthrough(&self) -> &'static str {
+        if matches!(self, Self::V4l2 { .. }) { "format = \"auto\"" } else { "passthrough = false" }
     }
 
-    /// It has an end, and begins anew then.
-    pub fn repeats(&self) -> bool {
-        matches!(self, Self::File { .. })
+    /// The key and value by which the config names a device that can be opened once only.
+    pub(super) fn device(&self) -> Option<String> {
+        match self {
+            Self::V4l2 { device, .. } => Some(format!("device = {device:?}")),
+            Self::Libcamera { device: Some(device) } => Some(format!("device = {device:?}")),
+            Self::Libcamera { device: None } => Some("source = \"libcamera\" without a device".to_owned()),
+            Self::Nvargus { sensor } => Some(format!("sensor = {sensor}")),
+            // There is no way to say which.
+            Self::Theta { .. } => Some("source = \"theta\"".to_owned()),
+            Self::Test
+            | Self::TestFlat
+            | Self::TestFisheye
+            | Self::TestDualFisheye
+            | Self::TestCubeMap
+            | Self::TestEquiangular
+            | Self::Rtsp { .. }
+            | Self::File { .. }
+            | Self::Pipeline { .. } => None,
+        }
+    }
+
+    /// The key that says where its pictures come from, for those who look for what to mend; and its value, unless that is long
+    /// or has passwords in it.
+    pub(crate) fn origin(&self) -> String {
+        match self {
+            Self::V4l2 { device, .. } => format!("device {}", device.display()),
+            Self::Libcamera { device: Some(device) } => format!("device {device}"),
+            Self::Nvargus { sensor } => format!("sensor {sensor}"),
+            Self::Rtsp { url, .. } => format!("url {url:?}"),
+            Self::File { path } => format!("path {}", path.display()),
+            Self::Pipeline { .. } => "pipeline".to_owned(),
+            Self::Test
+            | Self::TestFlat
+            | Self::TestFisheye
+            | Self::TestDualFisheye
+            | Self::TestCubeMap
+            | Self::TestEquiangular
+            | Self::Libcamera { device: None }
+            | Self::Theta { .. } => format!("source {self}"),
+        }
+    }
+
+    /// There is no camera: the pictures are made here.
+    pub fn is_drawn(&self) -> bool {
+        matches!(
+            self,
+            Self::Test
+                | Self::TestFlat
+                | Self::TestFisheye
+                | Self::TestDualFisheye
+                | Self::TestCubeMap
+                | Self::TestEquiangular
+        )
     }
 
     /// It may come later: what is not there yet is waited for instead of given up.
@@ -206,6 +268,8 @@ impl Source {
             Self::Test | Self::Theta { .. } => Shape::Equirectangular,
             Self::TestFisheye => Shape::Fisheye,
             Self::TestDualFisheye => Shape::DualFisheye,
+            Self::TestCubeMap => Shape::CubeMap,
+            Self::TestEquiangular => Shape::Equiangular,
             Self::TestFlat
             | Self::V4l2 { .. }
             | Self::Libcamera { .. }
@@ -225,6 +289,8 @@ impl fmt::Display for Source {
             Self::TestFlat => formatter.write_str("test-flat"),
             Self::TestFisheye => formatter.write_str("test-fisheye"),
             Self::TestDualFisheye => formatter.write_str("test-dual-fisheye"),
+            Self::TestCubeMap => formatter.write_str("test-cube-map"),
+            Self::TestEquiangular => formatter.write_str("test-equiangular"),
             Self::V4l2 { device, .. } => write!(formatter, "v4l2 {}", device.display()),
             Self::Libcamera { device: Some(device) } => write!(formatter, "libcamera {device}"),
             Self::Libcamera { device: None } => formatter.write_str("libcamera"),

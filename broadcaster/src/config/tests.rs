@@ -53,6 +53,21 @@ fn what_cannot_work_is_named() {
     assert!(toml::from_str::<Config>("cameras = []").expect("parses").check().is_err());
 }
 
+#[test]
+fn a_fingerprint_is_read_and_is_for_an_encrypted_server_only() {
+    let fingerprint = format!("sha256:{}", "0a".repeat(32));
+    let config = |server: &str, fingerprint: &str| {
+        toml::from_str::<Config>(&format!("server = \"{server}\"\nfingerprint = \"{fingerprint}\""))
+    };
+    let known = config("https://192.0.2.1:8080", &fingerprint).expect("parses");
+    assert_eq!((known.check(), known.fingerprint.map(|known| known.to_string())), (Ok(()), Some(fingerprint.clone())));
+    let plain =
+        config("http://192.0.2.1:8080", &fingerprint).expect("parses").check().expect_err("refused").to_string();
+    assert!(plain.contains("http://192.0.2.1:8080") && plain.contains("write https://"), "{plain}");
+    let short = config("https://192.0.2.1", "sha256:0a").expect_err("refused").to_string();
+    assert!(short.contains("64 hexadecimal digits") && short.contains("line 2"), "{short}");
+}
+
 fn camera(text: &str) -> Result<Camera, String> {
     let text = format!("[[cameras]]\nid = \"front\"\n{text}");
     let config = toml::from_str::<Config>(&text).map_err(|error| error.message().to_owned())?;
@@ -66,8 +81,10 @@ fn each_source_has_its_keys() {
     assert_eq!(source("source = \"test-flat\""), Source::TestFlat);
     let device = source("source = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"mjpeg\"");
     assert_eq!(device, Source::V4l2 { device: "/dev/video0".into(), format: V4l2Format::Mjpeg });
-    assert!(source("source = \"rtsp\"\nurl = \"rtsp://h/s\"\npassthrough = true").is_passthrough());
-    assert!(source("source = \"file\"\npath = \"tour.mp4\"").repeats());
+    let rtsp = source("source = \"rtsp\"\nurl = \"rtsp://h/s\"\npassthrough = true");
+    assert_eq!((rtsp.is_passthrough(), rtsp.instead_of_passthrough()), (true, "passthrough = false"));
+    assert_eq!(device.instead_of_passthrough(), "format = \"auto\"");
+    assert_eq!(source("source = \"file\"\npath = \"tour.mp4\""), Source::File { path: "tour.mp4".into() });
     let description = "videotestsrc is-live=true".to_owned();
     let own = source("source = \"pipeline\"\npipeline = \"videotestsrc is-live=true\"");
     assert_eq!(own, Source::Pipeline { description, passthrough: false });
@@ -95,6 +112,24 @@ fn a_source_that_lacks_a_key_or_has_anothers_says_so() {
         let error = camera(text).expect_err(text);
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_device_belongs_to_one_camera() {
+    let both = |source: &str, other: &str| camera(&format!("{source}\n[[cameras]]\nid = \"back\"\n{other}"));
+    let twice = |source: &str| both(source, source).expect_err(source);
+    assert_eq!(
+        twice("source = \"v4l2\"\ndevice = \"/dev/video0\""),
+        "cameras front and back both have device = \"/dev/video0\", which only one can open: give each its own, or leave one of \
+         them out"
+    );
+    assert!(twice("source = \"libcamera\"").contains("source = \"libcamera\" without a device"));
+    assert!(twice("source = \"nvargus\"\nsensor = 1").contains("both have sensor = 1"));
+    assert!(twice("source = \"theta\"").contains("both have source = \"theta\""));
+    let others = "source = \"v4l2\"\ndevice = \"/dev/video";
+    assert!(both(&format!("{others}0\""), &format!("{others}2\"")).is_ok());
+    let network = "source = \"rtsp\"\nurl = \"rtsp://192.0.2.7/stream\"";
+    assert!(both(network, network).is_ok(), "it serves many");
 }
 
 #[test]
@@ -185,7 +220,11 @@ fn a_calibration_that_cannot_be_names_lens_key_and_value() {
         ("source = \"test\"\nrotate = 90".to_owned(), "rotate means nothing to source \"test\""),
         ("source = \"file\"\npath = \"a\"\nrotate = 45".to_owned(), "rotate is 45"),
         ("source = \"file\"\npath = \"a\"\ncrop = { top = 10000 }".to_owned(), "crop.top is 10000"),
-        ("source = \"theta\"\ncrop = { top = 10 }".to_owned(), "crop is not possible"),
+        ("source = \"theta\"\ncrop = { top = 10 }".to_owned(), "encoded here (passthrough = false)"),
+        (
+            "source = \"v4l2\"\ndevice = \"/dev/video0\"\nformat = \"h264\"\ncrop = { top = 10 }".to_owned(),
+            "crop is not possible with pictures that are sent on as they come: remove it, or let them be encoded here (format = \"auto\")",
+        ),
     ];
     for (text, expected) in cases {
         let error = camera(&text).expect_err(&text);
@@ -194,9 +233,98 @@ fn a_calibration_that_cannot_be_names_lens_key_and_value() {
 }
 
 #[test]
+fn a_cubes_faces_are_where_the_config_says_or_where_they_usually_are() {
+    use protocol::{CubeFace::*, CubeLayout, Projection};
+
+    let layout = |text: &str| -> (CubeLayout, bool) {
+        let projection = camera(text).expect("right").projection;
+        let even = matches!(projection, Projection::Equiangular { .. });
+        let (Projection::CubeMap { layout } | Projection::Equiangular { layout }) = projection else {
+            panic!("{projection:?}")
+        };
+        (layout, even)
+    };
+    let faces = |layout: &CubeLayout| layout.cells().map(|cell| cell.face);
+    let turns = |layout: &CubeLayout| layout.cells().map(|cell| cell.turn.degrees());
+    let (plain, even) = layout("source = \"test-cube-map\"");
+    assert_eq!((plain.columns(), even, turns(&plain)), (3, false, [0; 6]));
+    assert_eq!(faces(&plain), [Right, Left, Up, Down, Front, Back]);
+    let (usual, even) = layout("source = \"file\"\npath = \"a\"\nprojection = \"equiangular\"\npadding = 3.0");
+    assert_eq!((usual.columns(), even, turns(&usual)), (3, true, [0, 0, 0, 270, 90, 270]));
+    assert_eq!(faces(&usual), [Left, Front, Right, Down, Back, Up]);
+    assert_eq!(usual.padding(), [3.0 / 1920.0, 3.0 / 960.0]);
+    let own = "source = \"test-equiangular\"\nfaces = [\"up\", \"down\", \"left\", \"right\", \"back\", \"front\"]\ncolumns = 2";
+    let (given, _) = layout(own);
+    assert_eq!(
+        (given.columns(), given.rows(), turns(&given)),
+        (2, 3, [0; 6]),
+        "whose faces are others' turn otherwise"
+    );
+    assert_eq!(faces(&given), [Up, Down, Left, Right, Back, Front]);
+    let (turned, _) = layout(&format!("{own}\nturns = [180, 0, 0, 0, 0, 90]"));
+    assert_eq!(turns(&turned), [180, 0, 0, 0, 0, 90]);
+}
+
+#[test]
+fn a_layout_that_cannot_be_names_key_and_value() {
+    let faces = "faces = [\"left\", \"front\", \"right\", \"down\", \"back\",";
+    let cases = [
+        ("columns = 4".to_owned(), "columns is \"4\", but must be 1, 2, 3 or 6"),
+        (format!("{faces} \"top\"]"), "faces is \"left, front, right, down, back, top\", but must be each of"),
+        (format!("{faces} \"left\"]"), "faces is \"left, front, right, down, back, left\", but must be each of"),
+        ("faces = [\"front\"]".to_owned(), "faces is \"front\", but must be each of"),
+        ("turns = [0, 90]".to_owned(), "turns is \"[0, 90]\", but must be six of 0, 90, 180 and 270"),
+        ("turns = [0, 0, 0, 0, 0, 45]".to_owned(), "turns is \"[0, 0, 0, 0, 0, 45]\""),
+        ("padding = 17.0".to_owned(), "padding is \"17\", but must be from 0 to 16 pixels"),
+        ("padding = nan".to_owned(), "padding is \"NaN\""),
+        ("width = 64\nheight = 64\npadding = 8.0".to_owned(), "padding is \"8\""),
+        ("coverage = [90.0, 90.0]".to_owned(), "coverage means nothing to projection \"equiangular\""),
+    ];
+    for (text, expected) in cases {
+        let error = camera(&format!("source = \"test-equiangular\"\n{text}")).expect_err(&text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    for key in ["columns = 3", "faces = []", "turns = []", "padding = 1.0"] {
+        let error = camera(&format!("source = \"test\"\n{key}")).expect_err(key);
+        assert!(error.contains("means nothing to projection \"equirectangular\": remove it"), "{error}");
+    }
+    let other = camera("source = \"test-cube-map\"\nprojection = \"equiangular\"").expect_err("another");
+    assert!(other.contains("projection is \"equiangular\", but must be left out"), "{other}");
+}
+
+#[test]
+fn faces_that_are_not_square_are_doubted() {
+    let doubt = |text: &str| camera(text).expect("right").doubt();
+    let told = doubt("source = \"test-cube-map\"").expect("a doubt");
+    assert!(
+        told.starts_with("camera front: width is 1920 and height is 960, but 3×2 square faces of projection \"cube-map\" would be 1920×1280"),
+        "{told}"
+    );
+    assert_eq!(doubt("source = \"test-cube-map\"\nheight = 1280"), None);
+    assert_eq!(doubt("source = \"test-cube-map\"\nheight = 320\ncolumns = 6"), None);
+    assert!(doubt("source = \"test-cube-map\"\nheight = 1080").is_some());
+    assert_eq!(doubt("source = \"test-equiangular\"\nheight = 1080"), None, "as YouTube has them");
+    assert_eq!(doubt("source = \"test\"\nheight = 1080"), None);
+}
+
+#[test]
 fn what_is_cut_off_and_turned_is_asked_of_the_source() {
     let turned = camera(
         "source = \"file\"\npath = \"a\"\nrotate = 90\nwidth = 720\nheight = 1280\ncrop = { left = 8, top = 2 }",
     );
     assert_eq!(turned.expect("right").given_size(), (1288, 722));
+}
+
+#[test]
+fn a_robots_key_has_a_shape_and_is_not_shown() {
+    let key = |text: &str| toml::from_str::<Config>(&format!("key = {text:?}"));
+    let right = format!("pk_{}", &"aZ09-_x".repeat(7)[..43]);
+    let config = key(&right).expect("a key");
+    assert!(config.key.is_some() && !format!("{config:?}").contains("aZ09"));
+    for bad in
+        ["", "pk_", "hunter2", &right[1..], &format!("{right}x"), &right.replace('-', "="), &right.to_uppercase()]
+    {
+        let error = key(bad).expect_err(bad);
+        assert!(error.message().contains("43 letters") && !error.message().contains("hunter2"), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Which of a camera's qualities a viewer gets: the best that its path carries.
+//! Which of a camera's qualities a viewer gets: the best that its path carries, of those that it has room for.
 //!
 //! Down at once when the path fills up, and then nothing is sent until what fills it has drained: it would only wait behind
 //! pictures that are old already. Up only after the path has shown that it can: first a short train of packets says how fast
@@ -12,6 +12,8 @@
 mod tests;
 
 use std::time::{Duration, Instant};
+
+use protocol::Want;
 
 use super::{Qualities, estimate::Estimate, train::Passage};
 
@@ -115,6 +117,8 @@ pub(super) struct Ladder {
     current: usize,
     /// What the viewer asked for.
     wanted: Option<usize>,
+    /// There is no room for anything better at the viewer's.
+    best: usize,
     /// Whether probes can be sent and are reported on.
     probing: bool,
     phase: Phase,
@@ -152,7 +156,7 @@ enum Phase {
 
 impl Ladder {
     /// `probing`: packets can be sent for the sake of it, and the viewer reports on them.
-    pub(super) fn new(qualities: Qualities, wanted: Option<usize>, probing: bool, now: Instant) -> Self {
+    pub(super) fn new(qualities: Qualities, want: Want, probing: bool, now: Instant) -> Self {
         let mut ladder = Self {
             encoded: qualities.rungs.last().copied().unwrap_or_default(),
             qualities,
@@ -160,6 +164,7 @@ impl Ladder {
             free: None,
             current: 0,
             wanted: None,
+            best: 0,
             probing,
             phase: Phase::Settled,
             since: now,
@@ -171,14 +176,19 @@ impl Ladder {
             penalty: if probing { PENALTIES } else { BLIND_PENALTIES }[0],
             not_before: now,
         };
-        ladder.want(wanted, now);
+        ladder.want(want, now);
         ladder
     }
 
-    pub(super) fn want(&mut self, rung: Option<usize>, now: Instant) {
-        self.wanted = rung.map(|rung| rung.min(self.lowest()));
-        if let Some(rung) = self.wanted {
+    pub(super) fn want(&mut self, want: Want, now: Instant) {
+        let place = |rung: u8| usize::from(rung).min(self.lowest());
+        (self.wanted, self.best) = (want.rung.map(place), want.best.map(place).unwrap_or_default());
+        let rung = self.wanted.unwrap_or(self.current.max(self.best));
+        if self.wanted.is_some() || rung != self.current {
             self.go(rung, now);
+        } else if !self.is_paused() {
+            // A climb that is under way may lead too far.
+            self.phase = Phase::Settled;
         }
     }
 
@@ -280,7 +290,8 @@ impl Ladder {
         if self.gets_less() {
             return Some(self.whole());
         }
-        self.qualities.rungs.get(self.current.checked_sub(1)?).copied()
+        let next = self.current.checked_sub(1).filter(|next| *next >= self.best)?;
+        self.qualities.rungs.get(next).copied()
     }
 
     /// It is encoded at less because this viewer, or one like it, cannot take more.

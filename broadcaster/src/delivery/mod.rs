@@ -22,6 +22,7 @@ mod train;
 
 use std::time::Instant;
 
+use protocol::Want;
 use rtc_crypto::RTCCrypto;
 use rtc_shared::error::Error;
 use rtc_srtp::context::Context;
@@ -76,8 +77,8 @@ pub(crate) struct Terms {
     pub(crate) format: Format,
     pub(crate) streams: Streams,
     pub(crate) qualities: Qualities,
-    /// The quality that the viewer asked for.
-    pub(crate) rung: Option<u8>,
+    /// What the viewer asked for.
+    pub(crate) want: Want,
 }
 
 /// At how little of its bitrate the lowest quality still shows something …
@@ -136,13 +137,26 @@ impl Watched {
 }
 
 /// What went out and came back.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) resent: u64,
     pub(crate) keyframes_asked: u64,
     pub(crate) feedback_dropped: u64,
+}
+
+impl Counters {
+    /// Of both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            packets: self.packets + other.packets,
+            bytes: self.bytes + other.bytes,
+            resent: self.resent + other.resent,
+            keyframes_asked: self.keyframes_asked + other.keyframes_asked,
+            feedback_dropped: self.feedback_dropped + other.feedback_dropped,
+        }
+    }
 }
 
 pub(crate) struct Delivery {
@@ -192,7 +206,7 @@ impl Delivery {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, Error> {
-        let Terms { format, streams, qualities, rung } = terms;
+        let Terms { format, streams, qualities, want } = terms;
         let ciphers = keys.into_ciphers(crypto)?;
         let mut sealer = ciphers.media;
         // Low enough that the rollover counter's start cannot be mistaken (RFC 3711, section 3.3.1).
@@ -211,7 +225,7 @@ impl Delivery {
         let pace = Pace::new(estimator.estimate().bitrate, now);
         let probing = repair.is_some() && format.extensions.transport_cc;
         let mut delivery = Self {
-            ladder: Ladder::new(qualities, rung.map(usize::from), probing, now),
+            ladder: Ladder::new(qualities, want, probing, now),
             format,
             streams,
             sealer,
@@ -242,6 +256,14 @@ impl Delivery {
         Counters { feedback_dropped: self.feedback.dropped(), ..self.counters }
     }
 
+    /// The quality that it is sent.
+    pub(crate) fn rung(&self) -> Option<u8> {
+        match self.position.plays()? {
+            Encoding::Video { rung, .. } => Some(rung),
+            Encoding::Audio => None,
+        }
+    }
+
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> Watched {
         Watched {
@@ -256,8 +278,8 @@ impl Delivery {
     }
 
     /// The viewer asks for a quality, or for whatever its path carries.
-    pub(crate) fn want(&mut self, rung: Option<u8>, rings: &Rings, now: Instant) {
-        self.ladder.want(rung.map(usize::from), now);
+    pub(crate) fn want(&mut self, want: Want, rings: &Rings, now: Instant) {
+        self.ladder.want(want, now);
         self.follow_ladder(rings, now);
     }
 

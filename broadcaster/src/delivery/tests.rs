@@ -123,7 +123,7 @@ impl Rig {
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
             qualities: Qualities::new(vec![3e6, 1e6, 3e5], true),
-            rung: None,
+            want: Want::default(),
         };
         let now = Instant::now();
         let delivery = Delivery::new(ours, terms, provider.crypto(), &rings, now).expect("a delivery");
@@ -196,8 +196,9 @@ impl Rig {
                 self.capture(Encoding::Audio, 80, true);
             }
             6 => {
-                let rung = random.random_range(0..RUNGS + 1);
-                self.delivery.want((rung < RUNGS).then_some(rung), &self.rings, self.now);
+                let mut rung = || Some(random.random_range(0..RUNGS + 1)).filter(|rung| *rung < RUNGS);
+                let want = Want { rung: rung(), best: rung() };
+                self.delivery.want(want, &self.rings, self.now);
             }
             7 => {
                 let last = self.receiver.highest.get(&VIDEO).copied().unwrap_or_default() as u16;

@@ -1,5 +1,6 @@
 //! All viewers of one robot, and what each of them gets. Pure: no socket, no task, no clock.
 
+mod census;
 mod door;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use protocol::{CameraInfo, Code, Notice, PeerId, SessionId, ToRobot, ToServer};
+use protocol::{CameraInfo, Code, Notice, PeerId, Sent, SessionId, ToRobot, ToServer};
 use slotmap::SlotMap;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
     routes::{Found, Routes},
 };
 use crate::{
-    delivery::{Burst, Watched},
+    delivery::{Burst, Counters, Watched},
     media::{Encoding, Frame, Running},
     session::{Addresses, Session, SessionEnd, SessionEvent},
     transport::{Datagram, Identity, Local, Path, Ufrag},
@@ -47,6 +48,8 @@ pub(super) enum Input {
     Relocate(Addresses),
     /// The address that was asked for.
     Name(String, IpAddr),
+    /// The server wants to know how everybody does.
+    Report,
     /// It is over for everybody.
     ShutDown,
 }
@@ -55,6 +58,8 @@ pub(super) enum Input {
 pub(super) enum Output {
     Transmit(Datagram),
     Say(ToServer),
+    /// What all its viewers were sent since the beginning.
+    Counted(Sent),
     /// These of the camera's encodings are watched, and no others, and nobody can take more of them than this.
     Watch(usize, Running),
     /// Somebody cannot go on without a keyframe.
@@ -85,6 +90,8 @@ struct Seat {
     session: Box<Session>,
     camera: usize,
     deadline: Option<Instant>,
+    /// Its viewer may watch until then.
+    expires: Option<Instant>,
     /// What it was last seen to watch.
     watched: Watched,
     /// It is in the queue of those that may have media to send.
@@ -106,6 +113,8 @@ pub(super) struct Audience {
     routes: Routes,
     names: BTreeMap<String, Vec<Key>>,
     outputs: VecDeque<Output>,
+    /// What those got who have left.
+    gone: Counters,
 }
 
 impl Audience {
@@ -131,6 +140,7 @@ impl Audience {
             routes: Routes::default(),
             names: BTreeMap::new(),
             outputs: VecDeque::new(),
+            gone: Counters::default(),
         }
     }
 
@@ -143,6 +153,7 @@ impl Audience {
             Input::Runs(camera, running) => self.cameras[camera].rings.set_bitrates(&running),
             Input::Relocate(addresses) => self.relocate(addresses, now),
             Input::Name(name, address) => self.handle_name(&name, address, now),
+            Input::Report => self.report(now),
             Input::ShutDown => {
                 for key in self.everybody() {
                     self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
@@ -197,7 +208,12 @@ impl Audience {
             ToRobot::DisconnectPeer { viewer } | ToRobot::Bye { viewer } => {
                 self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Left, now));
             }
-            ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => {}
+            ToRobot::SessionEnded { about } => {
+                if let Some(key) = self.sessions.get(&about.session).copied() {
+                    self.with(key, now, |session, _| session.end(SessionEnd::Dismissed, now));
+                }
+            }
+            ToRobot::Notice { .. } | ToRobot::IceServers { .. } | ToRobot::Snapshot { .. } => {}
         }
     }
 
@@ -269,8 +285,11 @@ impl Audience {
         // Each once: a session that is due again at once waits for the next turn, and the others do not wait for it.
         for (at, key) in due {
             self.deadlines.remove(&(at, key));
-            if let Some(seat) = self.seats.get_mut(key) {
-                seat.deadline = None;
+            let Some(seat) = self.seats.get_mut(key) else { continue };
+            seat.deadline = None;
+            if seat.expires.is_some_and(|at| at <= now) {
+                self.with(key, now, |session, _| session.end(SessionEnd::Expired, now));
+                continue;
             }
             self.with(key, now, |session, context| {
                 session.handle_timeout(context.addresses, &context.camera.rings, now);
@@ -374,7 +393,7 @@ impl Audience {
         if let Some(encoding) = seat.session.take_wanted() {
             self.outputs.push_back(Output::Keyframe(seat.camera, encoding));
         }
-        let deadline = seat.session.poll_timeout(&camera.rings);
+        let deadline = [seat.session.poll_timeout(&camera.rings), seat.expires].into_iter().flatten().min();
         if deadline != seat.deadline {
             if let Some(former) = seat.deadline {
                 self.deadlines.remove(&(former, key));
@@ -403,6 +422,7 @@ impl Audience {
             self.outputs.push_back(Output::Watch(camera, running));
         }
         let (viewer, sent) = (session.viewer(), session.counters());
+        self.gone = self.gone.plus(sent);
         tracing::info!(
             %viewer, session = %session.id(), reason = %end, packets = sent.packets, bytes = sent.bytes,
             resent = sent.resent, keyframes_asked = sent.keyframes_asked,

@@ -15,6 +15,7 @@ mod shard;
 mod socket;
 mod switchboard;
 mod tally;
+mod telling;
 
 use std::{
     future::poll_fn,
@@ -24,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{Code, Register, RegisterReply, RobotId, ToRobot, ToServer};
+use protocol::{Code, Register, RegisterReply, RobotId, RobotKey, Sent, ToRobot, ToServer};
 use tokio::{
     sync::{
         mpsc::{self, error::TrySendError},
@@ -51,6 +52,7 @@ use socket::MediaSocket;
 pub(crate) use socket::Port;
 use switchboard::{Shard, Switchboard, Target, Task};
 use tally::Tally;
+use telling::Telling;
 
 /// How often the machine's addresses are looked at: networks come and go.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
@@ -59,6 +61,7 @@ const REPORT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Fanout {
     robot: RobotId,
+    key: Option<RobotKey>,
     feeds: Vec<Feed>,
     packet_size: PacketSize,
     audience: Audience,
@@ -71,7 +74,14 @@ pub(crate) struct Fanout {
     server: mpsc::Sender<ToServer>,
     outside: Outside,
     tally: Tally,
+    telling: Telling,
     reports: watch::Sender<Option<Report>>,
+}
+
+/// Who we are to the server.
+pub(crate) struct Named {
+    pub(crate) robot: RobotId,
+    pub(crate) key: Option<RobotKey>,
 }
 
 /// What the fan-out is connected to.
@@ -94,7 +104,7 @@ pub(crate) struct Limits {
 
 impl Fanout {
     pub(crate) fn new(
-        robot: RobotId,
+        Named { robot, key }: Named,
         feeds: Vec<Feed>,
         identity: Identity,
         limits: Limits,
@@ -117,10 +127,12 @@ impl Fanout {
         }
         Self {
             robot,
+            key,
             packet_size: limits.packet_size,
             audience: audience(),
             switchboard: Switchboard::new(limits.threads, feeds.iter().map(encodings)),
             tally: Tally::new(&feeds),
+            telling: Telling::default(),
             feeds,
             workers,
             others,
@@ -266,9 +278,28 @@ impl Fanout {
         self.everybody(|| Input::Relocate(addresses.clone()));
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
+        let report = self.tally();
+        if self.telling.is_due(&report) {
+            self.everybody(|| Input::Report);
+        }
+        self.reports.send_replace(Some(report));
+    }
+
+    fn tally(&self) -> Report {
         let stalled = self.others.iter().any(Line::is_stalled);
-        self.reports.send_replace(Some(self.tally.report(self.switchboard.live_sessions().count(), stalled, now())));
+        self.tally.report(self.switchboard.live_sessions().count(), stalled, now())
+    }
+
+    /// A shard's viewers have been counted. This thread's own are as soon as they are asked for, and then the server is told,
+    /// of the others what they said last.
+    fn counted(&mut self, shard: Shard, sent: Sent) {
+        self.tally.sent_by(shard, sent);
+        if shard == Shard::default()
+            && let Some(report) = self.telling.tell(self.tally(), self.tally.sent())
+        {
+            self.say(ToServer::Report { report });
+        }
     }
 
     fn handle_outside(&mut self, input: ReachInput) {
@@ -288,14 +319,17 @@ impl Fanout {
                 let register = Register {
                     version: Some(protocol::VERSION),
                     robot: Some(self.robot.clone()),
+                    key: self.key.clone(),
                     cameras: self.feeds.iter().map(|feed| feed.info.clone()).collect(),
                     sessions: self.switchboard.live_sessions().cloned().collect(),
+                    links: self.switchboard.links().map(|(session, link)| (session.clone(), link.clone())).collect(),
                 };
                 self.say(ToServer::Broadcaster { register: Some(register) });
             }
             LinkEvent::Registered(RegisterReply::Registered(registration)) => {
                 tracing::info!(robot = %registration.robot, "registered: viewers can come");
                 self.tally.link(LinkState::Registered);
+                self.telling.asked(registration.report_every);
                 self.outside.set_servers(registration.ice_servers);
             }
             LinkEvent::Registered(RegisterReply::Refused { error }) => {
@@ -309,10 +343,12 @@ impl Fanout {
             LinkEvent::Message(ToRobot::Notice { notice }) => {
                 tracing::warn!(code = %notice.code, reason = notice.message, "notice from the server");
             }
+            LinkEvent::Message(ToRobot::IceServers { servers }) => self.outside.set_servers(servers),
             LinkEvent::Message(message) => self.handle_message(message),
             LinkEvent::Down => {
                 tracing::info!("the link is down; viewers keep their picture");
                 self.tally.link_down();
+                self.telling.asked(None);
             }
         }
     }
@@ -357,6 +393,7 @@ impl Fanout {
             }
             Some(Task::Transmit(datagram)) => socket.send(&datagram).await,
             Some(Task::Say(message)) => self.say(message),
+            Some(Task::Count(sent)) => self.counted(shard, sent),
             Some(Task::Resolve(name)) => self.outside.resolve(&name),
             Some(Task::Permit(address)) => self.outside.permit(address, now()),
             Some(Task::Run(feed, running)) => {

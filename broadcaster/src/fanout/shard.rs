@@ -54,6 +54,7 @@ impl Line {
             | Input::Runs(..)
             | Input::Relocate(_)
             | Input::Name(..)
+            | Input::Report
             | Input::ShutDown => {
                 if self.inputs.try_send(input).is_err() {
                     tracing::error!("a thread that serves viewers has stopped");

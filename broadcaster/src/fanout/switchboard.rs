@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{PeerId, SessionId, ToRobot, ToServer};
+use protocol::{LinkId, PeerId, Sent, SessionId, ToRobot, ToServer};
 
 use super::{
     audience::Output,
@@ -34,6 +34,8 @@ pub(super) struct Shard(pub(super) usize);
 pub(super) enum Task {
     Transmit(Datagram),
     Say(ToServer),
+    /// What its viewers were sent since the beginning.
+    Count(Sent),
     Resolve(String),
     Permit(SocketAddr),
     /// These of the camera's encoders are to run, and no others.
@@ -62,6 +64,8 @@ pub(super) struct Switchboard {
 struct Place {
     shard: Shard,
     viewer: PeerId,
+    /// By which it came last.
+    link: Option<LinkId>,
     live: bool,
     names: Vec<Ufrag>,
     proven: Vec<SocketAddr>,
@@ -98,6 +102,12 @@ impl Switchboard {
         self.sessions.iter().filter(|(_, place)| place.live).map(|(session, _)| session)
     }
 
+    /// The links that viewers of those came by.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&SessionId, &LinkId)> {
+        let live = self.sessions.iter().filter(|(_, place)| place.live);
+        live.filter_map(|(session, place)| Some((session, place.link.as_ref()?)))
+    }
+
     /// Where a message of the server's belongs. A viewer that moves to a session elsewhere has to leave where it was.
     pub(super) fn place(&mut self, message: &ToRobot) -> (Target, Option<(Shard, PeerId)>) {
         match message {
@@ -109,7 +119,10 @@ impl Switchboard {
                     self.viewers.get(viewer).and_then(|former| self.sessions.get(former)).map(|place| place.shard);
                 let known = self.sessions.get(&session).map(|place| place.shard);
                 let shard = known.or(former).unwrap_or_else(|| self.least_loaded());
-                self.seat(shard, session, viewer.clone());
+                self.seat(shard, session.clone(), viewer.clone());
+                if let Some(place) = self.sessions.get_mut(&session) {
+                    place.link = ticket.as_ref().and_then(|ticket| ticket.link.clone());
+                }
                 let leaves = former.filter(|former| *former != shard).map(|former| (former, viewer.clone()));
                 (Target::One(shard), leaves)
             }
@@ -120,7 +133,11 @@ impl Switchboard {
                 let place = self.viewers.get(viewer).and_then(|session| self.sessions.get(session));
                 (place.map_or(Target::Nobody, |place| Target::One(place.shard)), None)
             }
-            ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => (Target::Nobody, None),
+            ToRobot::SessionEnded { about } => {
+                let place = self.sessions.get(&about.session);
+                (place.map_or(Target::Nobody, |place| Target::One(place.shard)), None)
+            }
+            ToRobot::Notice { .. } | ToRobot::IceServers { .. } | ToRobot::Snapshot { .. } => (Target::Nobody, None),
         }
     }
 
@@ -194,6 +211,7 @@ impl Switchboard {
             }
             Output::Transmit(datagram) => return Some(Task::Transmit(datagram)),
             Output::Say(message) => return Some(Task::Say(message)),
+            Output::Counted(sent) => return Some(Task::Count(sent)),
             Output::Resolve(name) => return Some(Task::Resolve(name)),
             Output::Permit(address) => return Some(Task::Permit(address)),
         }
@@ -275,7 +293,7 @@ impl Switchboard {
 
 impl Place {
     fn new(shard: Shard, viewer: PeerId) -> Self {
-        Self { shard, viewer, live: false, names: Vec::new(), proven: Vec::new() }
+        Self { shard, viewer, link: None, live: false, names: Vec::new(), proven: Vec::new() }
     }
 }
 
@@ -307,7 +325,9 @@ mod tests {
 
     fn watcher(viewer: &str, id: &str) -> ToRobot {
         let camera = "main".parse().expect("an id");
-        let ticket = Ticket { session: session(id), camera, resumed: false, wishes: Wishes::default() };
+        let link = None;
+        let ticket =
+            Ticket { session: session(id), camera, resumed: false, expires_in: None, link, wishes: Wishes::default() };
         ToRobot::Watcher { viewer: peer(viewer), ticket: Some(ticket) }
     }
 
@@ -330,6 +350,27 @@ mod tests {
         assert_eq!(placed(&mut board, "b", "new"), Shard(1), "who asks again is replaced where it is");
         let (target, leaves) = board.place(&watcher("b", "sa"));
         assert_eq!((target, leaves), (Target::One(Shard(0)), Some((Shard(1), peer("b")))), "and leaves where it was");
+    }
+
+    #[test]
+    fn the_server_is_told_by_which_links_those_came_who_still_watch() {
+        let mut board = board();
+        let by = |viewer, session, by: &str| {
+            let ToRobot::Watcher { viewer, ticket: Some(ticket) } = watcher(viewer, session) else {
+                panic!("it is one");
+            };
+            let link = Some(by.parse().expect("an id"));
+            ToRobot::Watcher { viewer, ticket: Some(Ticket { link, ..ticket }) }
+        };
+        for (viewer, session, link) in [("a", "sa", "l1"), ("b", "sb", "l2"), ("c", "sb", "l3")] {
+            board.place(&by(viewer, session, link));
+        }
+        placed(&mut board, "d", "sd");
+        for live in ["sb", "sd"] {
+            board.note(Shard::default(), Output::Live(session(live)), start());
+        }
+        let links: Vec<_> = board.links().map(|(session, link)| (session.as_str(), link.as_str())).collect();
+        assert_eq!(links, [("sb", "l3")], "the one it came by last");
     }
 
     #[test]

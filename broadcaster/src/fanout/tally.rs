@@ -1,9 +1,11 @@
 //! What the fan-out counts, once a picture, and tells once a second.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
+use protocol::{Count, Sent};
 use tokio::sync::watch;
 
+use super::switchboard::Shard;
 use crate::{
     capture::Feed,
     media::{Encoding, Running},
@@ -13,6 +15,8 @@ use crate::{
 pub(super) struct Tally {
     link: LinkState,
     cameras: Vec<Camera>,
+    /// By those who serve viewers.
+    sent: BTreeMap<Shard, Sent>,
 }
 
 struct Camera {
@@ -23,7 +27,7 @@ struct Camera {
 
 impl Tally {
     pub(super) fn new(feeds: &[Feed]) -> Self {
-        Self { link: LinkState::default(), cameras: feeds.iter().map(Camera::new).collect() }
+        Self { link: LinkState::default(), cameras: feeds.iter().map(Camera::new).collect(), sent: BTreeMap::new() }
     }
 
     pub(super) fn link(&mut self, state: LinkState) {
@@ -55,6 +59,17 @@ impl Tally {
 
     pub(super) fn lost(&mut self, camera: usize, lost: bool) {
         self.cameras[camera].report.state = if lost { CameraState::Lost } else { CameraState::Running };
+    }
+
+    /// A shard's viewers were sent this much since the beginning.
+    pub(super) fn sent_by(&mut self, shard: Shard, sent: Sent) {
+        self.sent.insert(shard, sent);
+    }
+
+    /// What all viewers were sent since the beginning.
+    pub(super) fn sent(&self) -> Sent {
+        let sum = |of: fn(&Sent) -> Count| Count::from(self.sent.values().map(|sent| of(sent).get()).sum::<u64>());
+        Sent { packets: sum(|sent| sent.packets), bytes: sum(|sent| sent.bytes), resent: sum(|sent| sent.resent) }
     }
 
     pub(super) fn report(&self, viewers: usize, stalled: bool, now: Instant) -> Report {

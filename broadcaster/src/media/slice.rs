@@ -11,8 +11,7 @@ const HEADERS: usize = 1024;
 /// Whether a decoder can begin with a picture in a byte stream: not with any that is told from itself alone, since what follows
 /// may still be told from what came before.
 pub(crate) fn is_entry(stream: &[u8]) -> bool {
-    let beginning = &stream[..stream.len().min(HEADERS)];
-    nal_units(beginning).any(|nal| nal[0] & NAL_TYPE == IDR_SLICE)
+    nal_units(stream).any(|nal| nal[0] & NAL_TYPE == IDR_SLICE)
 }
 
 /// Whether a picture in a byte stream is told from one before and one after it.

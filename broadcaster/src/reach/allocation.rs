@@ -1,6 +1,7 @@
 //! An address of ours on one TURN server (RFC 8656): got, kept, and got again when it is lost.
 //!
-//! An allocation keeps the credentials that it was made with, as the server insists on; new ones serve the next.
+//! New credentials are tried on what there is: a relay that ends with the old ones, as ours does, goes on with those that follow.
+//! Others insist on the ones that an allocation was made with, which then serve on, and the new ones serve the next.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +22,7 @@ use super::{
     peers::{Outcome, Peers},
     server::{Credentials, ServerId, Transport},
     transaction::{Ask, Overdue, Transaction},
-    wire::{Answer, Wire},
+    wire::{Answer, Identity, Wire},
 };
 use crate::signalling::backoff::Backoff;
 
@@ -59,6 +60,14 @@ struct Held {
     relayed: SocketAddr,
     refresh: Ask,
     peers: Peers,
+    /// Rare, and larger than all the rest.
+    trial: Option<Box<Trial>>,
+}
+
+/// A refresh with credentials that may follow those in use.
+struct Trial {
+    identity: Identity,
+    asked: Transaction,
 }
 
 impl Allocation {
@@ -83,11 +92,12 @@ impl Allocation {
         }
     }
 
-    /// Credentials for the next allocation, which is asked for at once if there is none.
+    /// Credentials for the next allocation, which is asked for at once if there is none, and for this one if they fit.
     pub(super) fn set_credentials(&mut self, credentials: Credentials, now: Instant) {
         let fresh = self.credentials != credentials;
         self.credentials = credentials;
         match self.state {
+            State::Held(_) if fresh => self.try_credentials(Identity::new(self.credentials.clone()), now),
             State::Offline | State::Held(_) => {}
             State::Asking(_) if !fresh => {}
             State::Resting { .. } | State::Asking(_) => self.allocate(now),
@@ -145,6 +155,9 @@ impl Allocation {
                 held.peers.heard(peer, &mut self.wire, now);
                 return Some((peer, data));
             }
+            State::Held(Held { trial: Some(trial), .. }) if trial.asked.is_answered_by(&message) => {
+                self.handle_tried(message, now);
+            }
             State::Held(held) if held.refresh.answered_by(&message).is_some() => self.handle_refreshed(message, now),
             State::Held(held) => match held.peers.handle_message(&mut message, &mut self.wire, now) {
                 Outcome::NotOurs | Outcome::Settled => {}
@@ -168,6 +181,11 @@ impl Allocation {
             },
             State::Held(held) => {
                 held.peers.handle_timeout(&mut self.wire, now);
+                match held.trial.as_mut().and_then(|trial| trial.asked.handle_timeout(now)) {
+                    Some(Overdue::Resend(message)) => self.wire.send(message),
+                    Some(Overdue::GivenUp) => held.trial = None,
+                    None => {}
+                }
                 match &mut held.refresh {
                     Ask::At(due) if *due <= now => self.refresh(None, now),
                     Ask::At(_) => {}
@@ -187,8 +205,8 @@ impl Allocation {
             State::Resting { until } => Some(*until),
             State::Asking(transaction) => Some(transaction.due()),
             State::Held(held) => {
-                let refresh = held.refresh.due();
-                Some(held.peers.poll_timeout().map_or(refresh, |peers| peers.min(refresh)))
+                let trial = held.trial.as_ref().map(|trial| trial.asked.due());
+                [Some(held.refresh.due()), held.peers.poll_timeout(), trial].into_iter().flatten().min()
             }
         }
     }
@@ -221,7 +239,7 @@ impl Allocation {
                     return self.rest("it gave us an address that is none", None, now);
                 };
                 tracing::debug!(server = %self.server, %relayed, "a relay serves us");
-                self.state = State::Held(Held { relayed, refresh: Ask::At(refresh), peers: Peers::new() });
+                self.state = State::Held(Held { relayed, refresh: Ask::At(refresh), peers: Peers::new(), trial: None });
             }
             Some(Answer::Refused(code)) => {
                 if code == CODE_ALLOC_MISMATCH {
@@ -261,6 +279,35 @@ impl Allocation {
                 held.refresh = Ask::At(next);
             }
             (State::Held(_) | State::Offline | State::Resting { .. } | State::Asking(_), _) => self.lose(now),
+        }
+    }
+
+    fn try_credentials(&mut self, mut identity: Identity, now: Instant) {
+        let request = message::new(METHOD_REFRESH, CLASS_REQUEST);
+        let asked = self.wire.acting_as(&mut identity, |wire| wire.ask(request, now));
+        if let State::Held(held) = &mut self.state {
+            held.trial = Some(Box::new(Trial { identity, asked }));
+        }
+    }
+
+    fn handle_tried(&mut self, mut answer: Message, now: Instant) {
+        let State::Held(held) = &mut self.state else {
+            return;
+        };
+        let Some(mut trial) = held.trial.take() else {
+            return;
+        };
+        let Trial { identity, asked } = &mut *trial;
+        match self.wire.acting_as(identity, |wire| wire.judge(asked, &mut answer)) {
+            None => held.trial = Some(trial),
+            Some(Answer::Again) => self.try_credentials(trial.identity, now),
+            Some(Answer::Granted) => {
+                tracing::debug!(server = %self.server, "the relay goes on with new credentials");
+                self.wire.set_identity(trial.identity);
+            }
+            Some(Answer::Refused(code)) => {
+                tracing::debug!(server = %self.server, code = code.0, "the relay goes on with the credentials it has");
+            }
         }
     }
 

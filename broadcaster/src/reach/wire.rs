@@ -29,20 +29,51 @@ const MAX_TEXT: usize = 763;
 pub(super) struct Wire {
     transport: Transport,
     crypto: Arc<dyn RTCCryptoProvider>,
-    credentials: Credentials,
+    identity: Identity,
     challenge: Option<Challenge>,
     /// How many there were.
     nonces: u32,
-    /// In a row.
-    challenges: u32,
     queue: VecDeque<BytesMut>,
 }
 
 /// What the server wants mixed into our signatures.
 struct Challenge {
-    realm: Vec<u8>,
+    realm: String,
     nonce: Vec<u8>,
-    key: Vec<u8>,
+}
+
+/// As whom we sign.
+pub(super) struct Identity {
+    credentials: Credentials,
+    /// By the realm that it is for.
+    key: Option<(String, Vec<u8>)>,
+    /// In a row.
+    challenges: u32,
+}
+
+impl Identity {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self { credentials, key: None, challenges: 0 }
+    }
+
+    fn key(&mut self, realm: &str, crypto: &dyn RTCCryptoProvider) -> Option<Vec<u8>> {
+        if let Some((known, key)) = &self.key
+            && known == realm
+        {
+            return Some(key.clone());
+        }
+        let Credentials { username, password } = self.credentials.clone();
+        match MessageIntegrity::long_term_integrity_key(username, realm.to_owned(), password, crypto.crypto()) {
+            Ok(key) => {
+                self.key = Some((realm.to_owned(), key.clone()));
+                Some(key)
+            }
+            Err(error) => {
+                tracing::error!(%error, "no key for the relay can be made");
+                None
+            }
+        }
+    }
 }
 
 pub(super) enum Answer {
@@ -54,13 +85,26 @@ pub(super) enum Answer {
 
 impl Wire {
     pub(super) fn new(transport: Transport, crypto: Arc<dyn RTCCryptoProvider>, credentials: Credentials) -> Self {
-        Self { transport, crypto, credentials, challenge: None, nonces: 0, challenges: 0, queue: VecDeque::new() }
+        let identity = Identity::new(credentials);
+        Self { transport, crypto, identity, challenge: None, nonces: 0, queue: VecDeque::new() }
     }
 
     pub(super) fn set_credentials(&mut self, credentials: Credentials) {
-        self.credentials = credentials;
+        self.identity = Identity::new(credentials);
         self.challenge = None;
-        self.challenges = 0;
+    }
+
+    /// Signs as somebody else from now on, for the same allocation.
+    pub(super) fn set_identity(&mut self, identity: Identity) {
+        self.identity = identity;
+    }
+
+    /// Does one thing as somebody else.
+    pub(super) fn acting_as<T>(&mut self, identity: &mut Identity, act: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.identity, identity);
+        let done = act(self);
+        std::mem::swap(&mut self.identity, identity);
+        done
     }
 
     pub(super) fn is_stream(&self) -> bool {
@@ -69,11 +113,13 @@ impl Wire {
 
     /// Signs a request and sends it.
     pub(super) fn ask(&mut self, mut request: Message, now: Instant) -> Transaction {
-        if let Some(Challenge { realm, nonce, key }) = &self.challenge {
-            request.add(ATTR_USERNAME, self.credentials.username.as_bytes());
-            request.add(ATTR_REALM, realm);
+        if let Some(Challenge { realm, nonce }) = &self.challenge
+            && let Some(key) = self.identity.key(realm, &*self.crypto)
+        {
+            request.add(ATTR_USERNAME, self.identity.credentials.username.as_bytes());
+            request.add(ATTR_REALM, realm.as_bytes());
             request.add(ATTR_NONCE, nonce);
-            MessageIntegrity::new_raw_integrity_with_provider(key.clone(), self.crypto.crypto())
+            MessageIntegrity::new_raw_integrity_with_provider(key, self.crypto.crypto())
                 .add_to(&mut request)
                 .expect("the cryptography that made the key makes the signature");
         }
@@ -98,10 +144,11 @@ impl Wire {
     /// What the answer to a question of ours means. None: it is not from whom it seems to be.
     pub(super) fn judge(&mut self, question: &Transaction, answer: &mut Message) -> Option<Answer> {
         if answer.typ.class == CLASS_SUCCESS_RESPONSE {
-            if let Some(Challenge { key, .. }) = &self.challenge {
-                MessageIntegrity::check(answer, key, self.crypto.crypto()).ok()?;
+            if let Some(Challenge { realm, .. }) = &self.challenge {
+                let key = self.identity.key(realm, &*self.crypto)?;
+                MessageIntegrity::check(answer, &key, self.crypto.crypto()).ok()?;
             }
-            self.challenges = 0;
+            self.identity.challenges = 0;
             return Some(Answer::Granted);
         }
         if answer.typ.class != CLASS_ERROR_RESPONSE {
@@ -113,9 +160,9 @@ impl Wire {
             // Many are asked at once: another's answer has brought a new nonce since.
             return Some(Answer::Again);
         }
-        if challenged && self.challenges < MAX_CHALLENGES && self.take_challenge(answer) {
+        if challenged && self.identity.challenges < MAX_CHALLENGES && self.take_challenge(answer) {
             self.nonces = self.nonces.wrapping_add(1);
-            self.challenges += 1;
+            self.identity.challenges += 1;
             return Some(Answer::Again);
         }
         Some(Answer::Refused(code))
@@ -124,21 +171,16 @@ impl Wire {
     fn take_challenge(&mut self, answer: &Message) -> bool {
         let text = |attribute| answer.get(attribute).ok().filter(|text| text.len() <= MAX_TEXT);
         let former = self.challenge.as_ref().map(|challenge| challenge.realm.clone());
-        // A stale nonce may come without the realm, which is then the same.
-        let (Some(nonce), Some(realm)) = (text(ATTR_NONCE), text(ATTR_REALM).or(former)) else {
+        let named = match text(ATTR_REALM).map(String::from_utf8) {
+            Some(Ok(realm)) => Some(realm),
+            // A stale nonce may come without the realm, which is then the same.
+            None => former,
+            Some(Err(_)) => None,
+        };
+        let (Some(nonce), Some(realm)) = (text(ATTR_NONCE), named) else {
             return false;
         };
-        let Ok(realm_text) = String::from_utf8(realm.clone()) else {
-            return false;
-        };
-        let Credentials { username, password } = self.credentials.clone();
-        match MessageIntegrity::long_term_integrity_key(username, realm_text, password, self.crypto.crypto()) {
-            Ok(key) => self.challenge = Some(Challenge { realm, nonce, key }),
-            Err(error) => {
-                tracing::error!(%error, "no key for the relay can be made");
-                return false;
-            }
-        }
+        self.challenge = Some(Challenge { realm, nonce });
         true
     }
 }

@@ -1,6 +1,8 @@
 //! A report as one line on a terminal.
 
-use super::{CameraReport, CameraState, Report, Stream, StreamKind, viewers};
+use protocol::VideoCodec;
+
+use super::{CameraReport, CameraState, Report, Stream, StreamKind, rate, viewers};
 
 /// An encoder that gives less than this share of its pictures does not keep up.
 const KEEPS_UP: f64 = 0.9;
@@ -37,18 +39,18 @@ fn bitrate(stream: &Stream, before: &Stream, seconds: f64) -> String {
     let megabits = rate(stream.bytes, before.bytes, seconds) * 8.0 / 1e6;
     match stream.kind {
         StreamKind::Audio => format!("sound {megabits:.2}"),
-        StreamKind::Video { width, fps, codec } => {
+        StreamKind::Video { width, fps, codec, .. } => {
+            let codec = match codec {
+                VideoCodec::H264 => "H.264",
+                VideoCodec::Vp8 => "VP8",
+                VideoCodec::Other => "video",
+            };
             let pictures = rate(stream.units, before.units, seconds);
             let behind = before.running && pictures < f64::from(fps) * KEEPS_UP;
             let behind = if behind { format!(" at {pictures:.0} of {fps} fps") } else { String::new() };
             format!("{width} {codec} {megabits:.2}{behind}")
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "of a second's worth nothing is lost")]
-fn rate(now: u64, before: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 }
 }
 
 /// Every character that occurs here takes one column.
@@ -67,15 +69,15 @@ mod tests {
     use super::*;
     use crate::report::{Health, LinkState};
 
-    fn stream(width: u32, codec: &'static str, running: bool, units: u64, bytes: u64) -> Stream {
-        Stream { kind: StreamKind::Video { width, fps: 30, codec }, running, units, bytes }
+    fn stream(width: u32, codec: VideoCodec, running: bool, units: u64, bytes: u64) -> Stream {
+        Stream { kind: StreamKind::Video { rung: 0, width, fps: 30, codec }, running, units, bytes }
     }
 
     fn report(at: Instant, seconds: u64) -> Report {
         let streams = vec![
-            stream(1920, "H.264", true, 30 * seconds, 380_000 * seconds),
-            stream(960, "H.264", false, 0, 0),
-            stream(1920, "VP8", true, 20 * seconds, 250_000 * seconds),
+            stream(1920, VideoCodec::H264, true, 30 * seconds, 380_000 * seconds),
+            stream(960, VideoCodec::H264, false, 0, 0),
+            stream(1920, VideoCodec::Vp8, true, 20 * seconds, 250_000 * seconds),
             Stream { kind: StreamKind::Audio, running: true, units: 50 * seconds, bytes: 4000 * seconds },
         ];
         let health = Health { pictures: 30 * seconds, ..Health::new(at) };

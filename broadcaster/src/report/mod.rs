@@ -4,6 +4,7 @@
 //! that matter go round.
 
 mod line;
+mod told;
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use protocol::CameraId;
 
 use crate::media::{Encoding, VideoCodec};
 pub use line::line;
+pub(crate) use told::told;
 
 /// A loop that has not gone round for this long hangs. Longer than a driver may take to let go of its camera.
 const TURNS_WITHIN: Duration = Duration::from_secs(10);
@@ -76,7 +78,7 @@ pub struct Stream {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKind {
-    Video { width: u32, fps: u32, codec: &'static str },
+    Video { rung: u8, width: u32, fps: u32, codec: protocol::VideoCodec },
     Audio,
 }
 
@@ -113,11 +115,16 @@ impl StreamKind {
         let Encoding::Video { rung, codec } = encoding else { return Self::Audio };
         let (width, fps) = rungs.get(usize::from(rung)).map(|rung| (rung.width, rung.fps)).unwrap_or_default();
         let codec = match codec {
-            VideoCodec::H264 => "H.264",
-            VideoCodec::Vp8 => "VP8",
+            VideoCodec::H264 => protocol::VideoCodec::H264,
+            VideoCodec::Vp8 => protocol::VideoCodec::Vp8,
         };
-        Self::Video { width, fps, codec }
+        Self::Video { rung, width, fps, codec }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "of some seconds' worth nothing is lost")]
+fn rate(now: u64, before: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 }
 }
 
 fn viewers(count: usize) -> String {

@@ -37,6 +37,10 @@ pub(crate) enum SessionEnd {
     ConnectionLost,
     #[error("the connection failed")]
     Failed(#[source] SessionError),
+    #[error("the viewer's link has run out")]
+    Expired,
+    #[error("the server has ended it")]
+    Dismissed,
     #[error("the broadcaster ends")]
     Shutdown,
 }
@@ -45,7 +49,9 @@ impl SessionEnd {
     /// What the viewer is told, when it may not know yet.
     pub(super) fn notice(&self) -> Option<Notice> {
         let code = match self {
-            Self::Left | Self::Replaced => return None,
+            // Whom the server dismisses it has told, if it could.
+            Self::Left | Self::Replaced | Self::Dismissed => return None,
+            Self::Expired => Code::TokenExpired,
             Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
             Self::BadAnswer(_) => Code::Malformed,
             Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,

@@ -53,11 +53,11 @@ impl Session {
     ) {
         let moved = self.viewer != viewer;
         self.viewer = viewer;
-        let rung = |wishes: &Wishes| wishes.want.and_then(|want| want.rung);
-        if rung(&self.wishes) != rung(&wishes)
+        let want = wishes.want.unwrap_or_default();
+        if self.wishes.want.unwrap_or_default() != want
             && let Some(delivery) = &mut self.delivery
         {
-            delivery.want(rung(&wishes), rings, now);
+            delivery.want(want, rings, now);
         }
         let restart = wishes.restart;
         self.wishes = wishes;

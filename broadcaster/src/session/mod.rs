@@ -7,6 +7,7 @@ mod answer;
 mod end;
 mod mending;
 mod offer;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -98,6 +99,8 @@ pub(crate) struct Session {
     /// The encoding whose keyframe should be there when the viewer is.
     early_wish: Option<Encoding>,
     events: VecDeque<SessionEvent>,
+    /// When the server was last told of it, and how many bytes the viewer had got by then.
+    reported: Option<(Instant, u64)>,
 }
 
 impl Session {
@@ -128,6 +131,7 @@ impl Session {
             early: Vec::new(),
             early_wish: None,
             events: VecDeque::new(),
+            reported: None,
         };
         let expected = session.expects();
         session.early_wish = rings.get(expected).fresh_keyframe(now).is_none().then_some(expected);
@@ -364,6 +368,7 @@ impl Session {
         let connected = self.delivery.is_some() && self.transport.path().is_some();
         if connected && matches!(self.phase, Phase::Connecting { .. }) {
             self.phase = Phase::Live;
+            self.reported = Some((now, 0));
             self.events.push_back(SessionEvent::Connected);
         }
     }
@@ -374,7 +379,7 @@ impl Session {
             format,
             streams: self.offer.streams.clone(),
             qualities: self.qualities.clone(),
-            rung: self.wishes.want.and_then(|want| want.rung),
+            want: self.wishes.want.unwrap_or_default(),
         };
         self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);
         Ok(())

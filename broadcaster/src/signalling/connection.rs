@@ -3,18 +3,19 @@
 //! The crates that speak this protocol's server side parse only what clients send, and the client crate spawns its handlers,
 //! which loses the order of events; what a client must speak is the little below.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
-use protocol::ToServer;
+use protocol::{Fingerprint, Hello, ToServer};
 use serde::Deserialize;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{self, Message, protocol::WebSocketConfig},
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{self, Message, http::header::LOCATION, protocol::WebSocketConfig},
 };
 
 use super::ServerUrl;
+use crate::tls::{self, Mismatch};
 
 /// A server that has not let us in by then is as good as absent.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -31,7 +32,13 @@ pub enum ConnectionError {
     #[error("the server did not let us in within {OPEN_WITHIN:?}")]
     Slow,
     #[error("the line failed")]
-    Line(#[from] tungstenite::Error),
+    Line(#[source] tungstenite::Error),
+    #[error(transparent)]
+    Stranger(#[from] Mismatch),
+    #[error("the server has moved to {0}: set `server` to that address, without what follows the host and its port")]
+    Moved(String),
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
     #[error("the server refused: {0}")]
     Refused(String),
     #[error("the server closed the connection")]
@@ -40,6 +47,23 @@ pub enum ConnectionError {
     Silent(Duration),
     #[error("the server does not speak Socket.IO: {0}")]
     Protocol(&'static str),
+}
+
+impl From<tungstenite::Error> for ConnectionError {
+    fn from(error: tungstenite::Error) -> Self {
+        if let tungstenite::Error::Io(line) = &error
+            && let Some(mismatch) = tls::mismatch(line)
+        {
+            return Self::Stranger(mismatch);
+        }
+        if let tungstenite::Error::Http(response) = &error
+            && response.status().is_redirection()
+            && let Some(Ok(location)) = response.headers().get(LOCATION).map(|location| location.to_str())
+        {
+            return Self::Moved(location.to_owned());
+        }
+        Self::Line(error)
+    }
 }
 
 /// Names a question, to know its answer by.
@@ -82,24 +106,40 @@ enum Packet<'a> {
 }
 
 impl Connection {
-    /// Connects and joins the main namespace.
-    pub async fn open(server: &ServerUrl) -> Result<Self, ConnectionError> {
-        tokio::time::timeout(OPEN_WITHIN, Self::handshake(server)).await.map_err(|_| ConnectionError::Slow)?
+    /// Connects and joins the main namespace. With a fingerprint, only the server that has this certificate is spoken to.
+    pub async fn open(server: &ServerUrl, pin: Option<Fingerprint>) -> Result<Self, ConnectionError> {
+        Self::open_showing(server, pin, &Hello::default()).await
     }
 
-    async fn handshake(server: &ServerUrl) -> Result<Self, ConnectionError> {
+    /// The same, and shows this, as viewers do who have a link.
+    pub async fn open_showing(
+        server: &ServerUrl,
+        pin: Option<Fingerprint>,
+        hello: &Hello,
+    ) -> Result<Self, ConnectionError> {
+        let handshake = Self::handshake(server, pin, hello);
+        tokio::time::timeout(OPEN_WITHIN, handshake).await.map_err(|_| ConnectionError::Slow)?
+    }
+
+    async fn handshake(server: &ServerUrl, pin: Option<Fingerprint>, hello: &Hello) -> Result<Self, ConnectionError> {
         let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
         // Otherwise it depends on other crates' features whether there is exactly one to choose. A second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let connector = pin.map(tls::pinned).transpose()?.map(|config| Connector::Rustls(Arc::new(config)));
         // Small messages must leave at once: candidates wait for nobody.
-        let (mut socket, _) = connect_async_with_config(server.socket(), Some(config), true).await?;
+        let (mut socket, _) = connect_async_tls_with_config(server.socket(), Some(config), true, connector).await?;
         let open = text(socket.next().await.ok_or(ConnectionError::Closed)??);
         let open: Open = open
             .as_deref()
             .and_then(|text| text.strip_prefix('0'))
             .and_then(|json| serde_json::from_str(json).ok())
             .ok_or(ConnectionError::Protocol("it did not open with a handshake"))?;
-        socket.send(Message::text("40")).await?;
+        let shown = if *hello == Hello::default() {
+            String::new()
+        } else {
+            serde_json::to_string(hello).expect("it is plain data")
+        };
+        socket.send(Message::text(format!("40{shown}"))).await?;
         let heartbeat = Duration::from_millis(open.ping_interval.saturating_add(open.ping_timeout));
         let mut connection = Self { socket, heartbeat, heard: Instant::now(), pong_due: false, next_ack: 0 };
         loop {
@@ -261,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_on_which_nothing_is_heard_is_given_up() {
         let (url, server) = silent_server().await;
-        let mut connection = Connection::open(&url).await.expect("let in");
+        let mut connection = Connection::open(&url, None).await.expect("let in");
         let heard = tokio::time::timeout(Duration::from_secs(30), connection.next()).await.expect("noticed");
         assert!(matches!(heard, Err(ConnectionError::Silent(_))), "{heard:?}");
         server.abort();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{Code, RegisterReply, SnapshotRequest, ToRobot, ToServer};
+use protocol::{Code, Fingerprint, RegisterReply, SnapshotRequest, ToRobot, ToServer};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +11,12 @@ use super::{AckId, Connection, ConnectionError, Incoming, ServerUrl, backoff::Ba
 /// A connection that lived this long was a good one: the next failure starts with a short wait again.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
-/// After the server has refused this robot, or given its name to another broadcaster: asking again at once would bring the
-/// same answer, or take the name away again.
-const REFUSED_WAIT: Duration = Duration::from_secs(30);
+/// After the server has given this robot's name to another broadcaster: asking at once would take it away again.
+const REPLACED_WAIT: Duration = Duration::from_secs(30);
+
+/// After the server has refused this robot: somebody may be about to let it in, but need not be.
+const REFUSED_FIRST: Duration = Duration::from_secs(1);
+const REFUSED_LONGEST: Duration = Duration::from_secs(30);
 
 /// What the robot hears from its link.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub enum LinkEvent {
 
 pub struct Link {
     pub server: ServerUrl,
+    /// Of its certificate, if that is all that is known of it.
+    pub fingerprint: Option<Fingerprint>,
     pub events: mpsc::Sender<LinkEvent>,
     pub outgoing: mpsc::Receiver<ToServer>,
     /// Requests for snapshots, and what answers them, piece by piece between other messages.
@@ -52,7 +57,7 @@ impl From<ConnectionError> for LinkError {
 impl Link {
     /// Connects, relays, and connects again, until the robot drops its ends of the channels; `cancel` ends the waiting.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut refused) = (Backoff::default(), Backoff::between(REFUSED_FIRST, REFUSED_LONGEST));
         loop {
             let started = Instant::now();
             let error = match self.connection(&cancel).await {
@@ -61,14 +66,15 @@ impl Link {
             };
             if started.elapsed() > STEADY_AFTER {
                 backoff.reset();
+                refused.reset();
             }
             let wait = match error {
                 LinkError::Cancelled | LinkError::Orphaned => return,
                 LinkError::Replaced => {
-                    tracing::error!(wait = ?REFUSED_WAIT, "another broadcaster has registered this robot");
-                    REFUSED_WAIT
+                    tracing::error!(wait = ?REPLACED_WAIT, "another broadcaster has registered this robot");
+                    REPLACED_WAIT
                 }
-                LinkError::Refused => REFUSED_WAIT,
+                LinkError::Refused => refused.next(rand::random()),
                 LinkError::Connection(error) => {
                     if backoff.is_fresh() {
                         tracing::warn!(
@@ -92,7 +98,7 @@ impl Link {
     async fn connection(&mut self, cancel: &CancellationToken) -> Result<std::convert::Infallible, LinkError> {
         let mut connection = tokio::select! {
             () = cancel.cancelled() => return Err(LinkError::Cancelled),
-            opened = Connection::open(&self.server) => opened?,
+            opened = Connection::open(&self.server, self.fingerprint) => opened?,
         };
         // What was meant for the former connection means nothing on this one.
         while self.outgoing.try_recv().is_ok() || self.pictures.try_recv().is_ok() {}

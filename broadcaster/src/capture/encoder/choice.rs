@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::{
-    super::CaptureError,
     h264::{KINDS, Kind},
     trial::Unfit,
 };
@@ -136,6 +135,14 @@ impl Choice {
     }
 }
 
+impl NoEncoder {
+    /// Each of them lacks what only an administrator can give.
+    pub(in crate::capture) fn is_misfit(&self) -> bool {
+        let (Self::Named(_, Refused(refused)) | Self::Auto(Refused(refused))) = self;
+        refused.iter().all(|(_, why)| matches!(why, Unfit::Broken(error) if error.is_misfit()))
+    }
+}
+
 impl Refused {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -146,7 +153,7 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_missing =
-            |why: &Unfit| !formatter.alternate() && matches!(why, Unfit::Broken(CaptureError::MissingElement { .. }));
+            |why: &Unfit| !formatter.alternate() && matches!(why, Unfit::Broken(error) if error.is_missing());
         let (missing, broken): (Vec<_>, Vec<_>) = self.0.iter().partition(|(_, why)| is_missing(why));
         let missing: Vec<&str> = missing.iter().map(|(element, _)| *element).collect();
         let mut reasons: Vec<String> = broken.iter().map(|(element, why)| format!("{element}: {why}")).collect();
@@ -159,7 +166,10 @@ impl fmt::Display for Refused {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::stream::Flaw, *};
+    use super::{
+        super::{super::element::absent, stream::Flaw},
+        *,
+    };
 
     fn silent(kind: &'static Kind) -> Result<(), Unfit> {
         if kind.encoder == Encoder::Openh264 { Ok(()) } else { Err(Unfit::Silent) }
@@ -193,6 +203,19 @@ mod tests {
         chooser.settle(Some(kind));
         for _ in 0..9 {
             assert!(!chooser.failed(true, Duration::ZERO), "it is what somebody wants");
+        }
+    }
+
+    #[test]
+    fn waiting_helps_where_a_driver_or_some_time_may_be_what_is_missing() {
+        let is_misfit = |wish, why: fn(&'static Kind) -> Unfit| {
+            Chooser::new(wish).candidates().first_that_works(|kind| Err(why(kind))).expect_err("none").is_misfit()
+        };
+        let missing = |kind: &'static Kind| Unfit::Broken(absent(kind.element.to_owned(), kind.package));
+        assert!(is_misfit(Encoder::X264, missing));
+        assert!(!is_misfit(Encoder::X264, |_| Unfit::Silent), "the machine is busy");
+        for wish in [Encoder::Vaapi, Encoder::Nvenc, Encoder::Jetson, Encoder::V4l2, Encoder::Qsv, Encoder::Auto] {
+            assert!(!is_misfit(wish, missing), "{wish}");
         }
     }
 

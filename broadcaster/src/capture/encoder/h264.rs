@@ -11,7 +11,7 @@ use protocol::Rung;
 use super::{
     super::{
         CaptureError,
-        element::{filter, make, make_tolerant},
+        element::{JETPACK, filter, make, make_tolerant},
         source::parse,
     },
     Chain, Control, MAX_KEYFRAME_DISTANCE,
@@ -22,7 +22,6 @@ use crate::config::Encoder;
 const BAD: &str = "gstreamer1.0-plugins-bad";
 const GOOD: &str = "gstreamer1.0-plugins-good";
 const UGLY: &str = "gstreamer1.0-plugins-ugly";
-const JETPACK: &str = "nvidia-l4t-gstreamer";
 
 /// How much bitrate may be saved up for a keyframe, in milliseconds of it: 55 KB at 3 Mbit/s, sent in a tenth of a second.
 const VBV_MILLIS: u32 = 300;

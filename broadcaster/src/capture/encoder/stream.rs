@@ -42,10 +42,6 @@ pub(super) fn check(unit: &[u8]) -> Result<(), Flaw> {
     if is_bidirectional(unit) { Err(Flaw::BFrames) } else { Ok(()) }
 }
 
-pub(super) fn is_keyframe(unit: &[u8]) -> bool {
-    nal_units(unit).any(|nal| kind(nal) == KEY_SLICE)
-}
-
 fn kind(nal: &[u8]) -> u8 {
     nal[0] & NAL_TYPE
 }
@@ -80,9 +76,8 @@ mod tests {
     }
 
     #[test]
-    fn keyframes_and_b_frames_are_known() {
+    fn b_frames_are_known() {
         let picture = unit(&[&[0x41, 0b1100_0000]]);
-        assert!(is_keyframe(&unit(&[BASELINE, PARAMETERS, KEY])) && !is_keyframe(&picture));
         assert_eq!((check(&picture), check(&unit(&[&[0x01, 0b1010_0000]]))), (Ok(()), Err(Flaw::BFrames)));
     }
 }

@@ -1,14 +1,19 @@
 //! Real encoders, those that only look like one, and those that are not there.
 
+use std::time::Duration;
+
+use gstreamer as gst;
 use protocol::Rung;
 
 use super::{
+    Chain,
     choice::Chooser,
     control::{Dial, Keyframes},
     h264::{KINDS, Kind},
-    trial::try_out,
+    trial::{Run, try_out},
+    vp8,
 };
-use crate::config::Encoder;
+use crate::{capture::moment, config::Encoder};
 
 const DIAL: Dial = Dial::Property { name: "bitrate", unit: 1000 };
 
@@ -87,4 +92,64 @@ fn what_no_encoder_of_this_machine_has_is_said_for_the_one_that_is_named() {
     let error = candidates.first_that_works(|kind| try_out(kind, &[rung(160, 30)])).expect_err("it is not there");
     let text = error.to_string();
     assert!(text.contains("encoder is \"x264\"") && text.contains("nosuchpackage"), "{text}");
+}
+
+const HANG: Duration = Duration::from_secs(60);
+const NOMINAL: u32 = 1_200_000;
+const PICTURES: usize = 45;
+
+/// Bits per second of the pictures' own time over some of them, none of which is a keyframe.
+fn rate(run: &Run) -> f64 {
+    let next = || {
+        let unit = run.next(moment::now() + HANG).expect("pictures come");
+        assert!(unit.flags().contains(gst::BufferFlags::DELTA_UNIT), "nobody asked for a keyframe");
+        unit
+    };
+    let mut last = next();
+    // What changed has its effect by then.
+    for _ in 0..20 {
+        last = next();
+    }
+    let (began, mut bytes) = (last.pts(), 0);
+    for _ in 0..PICTURES {
+        last = next();
+        bytes += last.size();
+    }
+    let took = last.pts().zip(began).map(|(end, begin)| Duration::from(end - begin)).expect("they have a time");
+    bytes as f64 * 8.0 / took.as_secs_f64()
+}
+
+fn follows(name: &str, chain: Chain) {
+    let Chain { elements, mut control } = chain;
+    // Noise, which takes all that it is given.
+    let run = Run::start(elements, &quality(), "snow").expect("it runs");
+    let first = run.next(moment::now() + HANG).expect("pictures come");
+    assert!(!first.flags().contains(gst::BufferFlags::DELTA_UNIT), "{name} begins with a keyframe");
+    let whole = rate(&run);
+    control.set_bitrate(NOMINAL * 2 / 5);
+    let less = rate(&run);
+    control.set_bitrate(NOMINAL);
+    let again = rate(&run);
+    let seen = format!("{name}: {whole:.0}, {less:.0}, {again:.0}");
+    assert!((0.7..1.4).contains(&(whole / f64::from(NOMINAL))), "{seen}");
+    assert!((0.3..0.5).contains(&(less / whole)), "{seen}");
+    assert!((0.7..1.4).contains(&(again / whole)), "{seen}");
+}
+
+fn quality() -> Rung {
+    Rung { bitrate: NOMINAL, ..rung(160, 30) }
+}
+
+#[test]
+fn h264_follows_a_new_bitrate_without_a_keyframe() {
+    start();
+    for kind in KINDS.iter().filter(|kind| [Encoder::X264, Encoder::Openh264].contains(&kind.encoder)) {
+        follows(kind.element, kind.build(&quality()).expect("it can be built"));
+    }
+}
+
+#[test]
+fn vp8_follows_a_new_bitrate_without_a_keyframe() {
+    start();
+    follows("vp8enc", vp8(&quality()).expect("it can be built"));
 }

@@ -21,6 +21,7 @@ use super::{
     Chain, Kind,
     stream::{self, Flaw},
 };
+use crate::media::is_entry;
 
 /// Opening a graphics processor may take seconds on a small machine, and a picture a tenth of one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,55 +64,68 @@ pub(in crate::capture) fn try_out(kind: &'static Kind, rungs: &[Rung]) -> Result
     }
 }
 
-/// A pipeline that is stopped when it is not needed any more.
-struct Stopped(gst::Pipeline);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.set_state(gst::State::Null) {
-            tracing::debug!(%error, "the trial's pipeline did not stop");
-        }
-    }
-}
-
 fn encode(kind: &Kind, rung: &Rung) -> Result<(), Unfit> {
     let deadline = moment::now() + PATIENCE;
     let Chain { elements, control } = kind.build(rung)?;
-    let caps = gst::Caps::builder("video/x-raw")
-        .field("format", "I420")
-        .field("width", signed(rung.width))
-        .field("height", signed(rung.height))
-        .field("framerate", gst::Fraction::new(signed(rung.fps), 1))
-        .build();
-    // A picture at a time, each as soon as there is room: nothing is timed, and nothing piles up.
-    let sink = gst_app::AppSink::builder().sync(false).max_buffers(1).build();
-    let mut all = vec![make("videotestsrc", "gstreamer1.0-plugins-base", &[("pattern", "ball")])?, filter(caps)?];
-    all.extend(elements);
-    all.push(sink.clone().upcast());
-    let pipeline = Stopped(gst::Pipeline::new());
-    pipeline.0.add_many(&all).map_err(CaptureError::Link)?;
-    gst::Element::link_many(&all).map_err(CaptureError::Link)?;
-    let bus = pipeline.0.bus().expect("a pipeline has a bus");
-    let failed = || failed(&bus);
-    let started = pipeline.0.set_state(gst::State::Playing);
-    started.map_err(|error| failed().unwrap_or(CaptureError::Start(error)))?;
+    let run = Run::start(elements, rung, "ball")?;
     for picture in 0..=BEFORE + ANSWERED_WITHIN {
-        let unit = next(&sink, deadline).ok_or_else(|| failed().map_or(Unfit::Silent, Unfit::Broken))?;
+        let unit = run.next(deadline).ok_or_else(|| run.failed().map_or(Unfit::Silent, Unfit::Broken))?;
+        let unit = unit.into_mapped_buffer_readable().map_err(|_| Unfit::Silent)?;
         if picture == 0 {
             stream::check_first(&unit)?;
         }
         stream::check(&unit)?;
         if picture == BEFORE {
-            control.request_keyframe(&sink);
-        } else if picture > BEFORE && stream::is_keyframe(&unit) {
+            control.request_keyframe(&run.sink);
+        } else if picture > BEFORE && is_entry(&unit) {
             return Ok(());
         }
     }
     Err(Unfit::NoKeyframe)
 }
 
-fn next(sink: &gst_app::AppSink, deadline: Instant) -> Option<gst::MappedBuffer<gst::buffer::Readable>> {
-    let left = deadline.saturating_duration_since(moment::now());
-    let sample = sink.try_pull_sample(gst::ClockTime::try_from(left).unwrap_or_default())?;
-    sample.buffer_owned()?.into_mapped_buffer_readable().ok()
+/// An encoder at work on pictures that are made for it, one at a time, each as soon as the one before was taken: nothing is
+/// timed, nothing piles up, and how fast the machine is changes nothing. It stops when it is not needed any more.
+pub(super) struct Run {
+    pipeline: gst::Pipeline,
+    pub(super) sink: gst_app::AppSink,
+}
+
+impl Run {
+    pub(super) fn start(encoder: Vec<gst::Element>, rung: &Rung, pattern: &str) -> Result<Self, CaptureError> {
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", signed(rung.width))
+            .field("height", signed(rung.height))
+            .field("framerate", gst::Fraction::new(signed(rung.fps), 1))
+            .build();
+        let sink = gst_app::AppSink::builder().sync(false).max_buffers(1).build();
+        let mut all = vec![make("videotestsrc", "gstreamer1.0-plugins-base", &[("pattern", pattern)])?, filter(caps)?];
+        all.extend(encoder);
+        all.push(sink.clone().upcast());
+        let run = Self { pipeline: gst::Pipeline::new(), sink };
+        run.pipeline.add_many(&all).map_err(CaptureError::Link)?;
+        gst::Element::link_many(&all).map_err(CaptureError::Link)?;
+        let started = run.pipeline.set_state(gst::State::Playing);
+        started.map_err(|error| run.failed().unwrap_or(CaptureError::Start(error)))?;
+        Ok(run)
+    }
+
+    /// The next encoded picture, if it comes in time.
+    pub(super) fn next(&self, deadline: Instant) -> Option<gst::Buffer> {
+        let left = deadline.saturating_duration_since(moment::now());
+        self.sink.try_pull_sample(gst::ClockTime::try_from(left).unwrap_or_default())?.buffer_owned()
+    }
+
+    fn failed(&self) -> Option<CaptureError> {
+        failed(&self.pipeline.bus().expect("a pipeline has a bus"))
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Err(error) = self.pipeline.set_state(gst::State::Null) {
+            tracing::debug!(%error, "the trial's pipeline did not stop");
+        }
+    }
 }

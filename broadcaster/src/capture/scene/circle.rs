@@ -2,7 +2,7 @@
 
 use protocol::Bend;
 
-use super::lens::{Direction, Spot, Turn};
+use super::lens::{Direction, Spot, Turn, WHOLE};
 
 /// Enough for eight digits, from a start that is half right.
 const STEPS: usize = 8;
@@ -64,6 +64,7 @@ impl Circle {
             y: self.center[1] + self.focal[1] * y,
             radius_x: radius * self.focal[0],
             radius_y: radius * self.focal[1],
+            within: WHOLE,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use protocol::{Projection, Rotation};
 
-use super::circle::Circle;
+use super::{circle::Circle, cube::Cube};
 
 /// A unit vector: x to the right, y up, −z to the front.
 pub(super) type Direction = [f32; 3];
@@ -29,6 +29,7 @@ enum Kind {
     /// Straight lines stay straight.
     Flat,
     Circles(Vec<Circle>),
+    Cube(Cube),
 }
 
 /// Where something is seen, and how large: as shares of the picture's width and height.
@@ -38,6 +39,20 @@ pub(super) struct Spot {
     pub(super) y: f32,
     pub(super) radius_x: f32,
     pub(super) radius_y: f32,
+    /// What of the picture it may be drawn in: from left to right, and from top to bottom.
+    pub(super) within: [[f32; 2]; 2],
+}
+
+/// All of the picture.
+pub(super) const WHOLE: [[f32; 2]; 2] = [[0.0, 1.0]; 2];
+
+impl Spot {
+    /// Some of it may be where it may be drawn.
+    pub(super) fn is_to_be_seen(&self) -> bool {
+        let [[left, right], [top, bottom]] = self.within;
+        let reaches = |at: f32, radius: f32, from: f32, to: f32| at + radius > from && at - radius < to;
+        reaches(self.x, self.radius_x, left, right) && reaches(self.y, self.radius_y, top, bottom)
+    }
 }
 
 impl Lens {
@@ -51,6 +66,8 @@ impl Lens {
             }
             Projection::Fisheye { lens } => Kind::Circles(vec![Circle::new(lens)]),
             Projection::DualFisheye { lenses, .. } => Kind::Circles(lenses.iter().map(Circle::new).collect()),
+            Projection::CubeMap { layout } => Kind::Cube(Cube::new(layout, false)),
+            Projection::Equiangular { layout } => Kind::Cube(Cube::new(layout, true)),
         };
         Self { kind, mount: Turn::new(mount), aspect }
     }
@@ -65,11 +82,12 @@ impl Lens {
                 normalised([(2.0 * x - 1.0) * half, (1.0 - 2.0 * y) * half / self.aspect, -1.0])
             }
             Kind::Circles(circles) => circles.iter().find_map(|circle| circle.ray(x, y))?,
+            Kind::Cube(cube) => cube.ray(x, y),
         };
         Some(self.mount.outward(seen))
     }
 
-    /// Where it sees something that looks so large from its middle: nowhere, once, or once in each lens.
+    /// Where it sees something that looks so large from its middle: nowhere, once, or once in each lens or on each face.
     pub(super) fn locate(&self, direction: Direction, degrees: f32) -> Vec<Spot> {
         let seen = self.mount.inward(direction);
         let [x, y, z] = seen;
@@ -79,16 +97,17 @@ impl Lens {
                 let (x, y) = (yaw / width + 0.5, 0.5 - pitch / height);
                 // Circles of latitude shrink towards the poles.
                 let radius_x = degrees / width / pitch.to_radians().cos();
-                within(Spot { x, y, radius_x, radius_y: degrees / height })
+                within(Spot { x, y, radius_x, radius_y: degrees / height, within: WHOLE })
             }
             Kind::Flat if z < 0.0 => {
                 let half = half_width();
                 let radius = degrees.to_radians().tan() / half / 2.0;
                 let (x, y) = ((x / -z / half + 1.0) / 2.0, (1.0 - y / -z * self.aspect / half) / 2.0);
-                within(Spot { x, y, radius_x: radius, radius_y: radius * self.aspect })
+                within(Spot { x, y, radius_x: radius, radius_y: radius * self.aspect, within: WHOLE })
             }
             Kind::Flat => Vec::new(),
             Kind::Circles(circles) => circles.iter().filter_map(|circle| circle.locate(seen, degrees)).collect(),
+            Kind::Cube(cube) => cube.locate(seen, degrees),
         }
     }
 
@@ -150,7 +169,7 @@ pub(super) fn dot(a: Direction, b: Direction) -> f32 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
-fn normalised(vector: Direction) -> Direction {
+pub(super) fn normalised(vector: Direction) -> Direction {
     let length = dot(vector, vector).sqrt();
     vector.map(|part| part / length)
 }

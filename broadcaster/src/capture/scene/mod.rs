@@ -3,6 +3,7 @@
 //! The base picture is drawn once; each frame is a copy of it with the marker moved and the time painted in.
 
 mod circle;
+mod cube;
 mod label;
 mod lens;
 mod picture;

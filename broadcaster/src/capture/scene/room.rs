@@ -77,32 +77,31 @@ impl Room {
         }
     }
 
-    fn draw_spot(&self, picture: &mut Picture, Spot { x, y, radius_x, radius_y }: Spot) {
+    fn draw_spot(&self, picture: &mut Picture, Spot { x, y, radius_x, radius_y, within }: Spot) {
         let (width, height) = (self.width as f32, self.height as f32);
         let (radius_x, radius_y) = (radius_x * width, radius_y * height);
-        let (centre_x, centre_y) = ((x * width) as isize, (y * height) as isize);
+        let (centre_x, centre_y) = ((x * width).floor() as isize, (y * height).floor() as isize);
         let (reach_x, reach_y) = (radius_x.ceil() as isize, radius_y.ceil() as isize);
-        let (last_x, last_y) = (self.width as isize - 1, self.height as isize - 1);
-        // However large a lens makes it: no further than the picture goes.
+        let [[left, right], [top, bottom]] = within;
+        let [left, right] = [left, right].map(|share| (share * width).round() as isize);
+        let [top, bottom] = [top, bottom].map(|share| (share * height).round() as isize);
+        // However large a lens makes it: no further than it may be drawn.
         let across = if self.lens.closes() {
-            let most = reach_x.min(last_x / 2);
-            -most..=most
+            let most = reach_x.min((right - 1) / 2);
+            centre_x - most..=centre_x + most
         } else {
-            reach_x.min(centre_x).wrapping_neg()..=reach_x.min(last_x - centre_x)
+            centre_x.saturating_sub(reach_x).max(left)..=centre_x.saturating_add(reach_x).min(right - 1)
         };
-        for dy in reach_y.min(centre_y).wrapping_neg()..=reach_y.min(last_y - centre_y) {
-            for dx in across.clone() {
-                let distance = (dx as f32 / radius_x).hypot(dy as f32 / radius_y);
-                let colour = match distance {
+        for row in centre_y.saturating_sub(reach_y).max(top)..=centre_y.saturating_add(reach_y).min(bottom - 1) {
+            for column in across.clone() {
+                let (dx, dy) = ((column - centre_x) as f32, (row - centre_y) as f32);
+                let colour = match (dx / radius_x).hypot(dy / radius_y) {
                     0.0..0.7 => Colour::WHITE,
                     0.7..1.0 => Colour::BLACK,
                     _ => continue,
                 };
-                let x = centre_x + dx;
-                let x = if self.lens.closes() { x.rem_euclid(self.width as isize) } else { x };
-                if let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(centre_y + dy))
-                    && x < self.width
-                    && y < self.height
+                // Beyond an edge where the picture closes is at the other.
+                if let (Ok(x), Ok(y)) = (usize::try_from(column.rem_euclid(self.width as isize)), usize::try_from(row))
                 {
                     picture.set(x, y, colour);
                 }

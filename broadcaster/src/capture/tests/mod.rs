@@ -33,6 +33,8 @@ const SMALL: Encoding = Encoding::Video { rung: 1, codec: VideoCodec::H264 };
 /// A camera whose every unit is taken at once.
 struct Watched {
     units: mpsc::UnboundedReceiver<(Encoding, AccessUnit)>,
+    /// What viewers are told: that the camera is lost, or that it has pictures again.
+    lost: mpsc::UnboundedReceiver<bool>,
     running: watch::Sender<Running>,
     keyframes: mpsc::Sender<Encoding>,
     cancel: CancellationToken,
@@ -68,10 +70,18 @@ impl Watched {
                 }
             });
         }
+        let (told, lost) = mpsc::unbounded_channel();
+        let mut losses = feed.lost;
+        takers.spawn(async move {
+            while let Some(lost) = losses.recv().await {
+                // Not every test wants to know.
+                let _ = told.send(lost);
+            }
+        });
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(capture.run(cancel.clone()));
-        Self { units, running: feed.running, keyframes: feed.keyframes, cancel, capture: tasks, takers }
+        Self { units, lost, running: feed.running, keyframes: feed.keyframes, cancel, capture: tasks, takers }
     }
 
     fn run<const N: usize>(&self, encodings: [Encoding; N]) {

@@ -2,7 +2,7 @@
 
 use crate::{
     capture::{Api, Device, DeviceKind, Mode, PixelFormat},
-    config::Camera,
+    config::{Camera, SoundSystem},
 };
 
 /// A file in `/dev`.
@@ -43,7 +43,7 @@ pub(super) fn camera_section(device: &Device, address: Option<&str>, place: usiz
         Api::Libcamera => {
             format!("source = \"libcamera\"\ndevice = {}", quoted(address))
         }
-        Api::Other(_) => return None,
+        Api::Pulse | Api::Pipewire | Api::Alsa | Api::Other(_) => return None,
     };
     let mut lines = vec![
         "[[cameras]]".to_owned(),
@@ -68,10 +68,17 @@ pub(super) fn camera_section(device: &Device, address: Option<&str>, place: usiz
     Some(lines.join("\n") + "\n")
 }
 
-/// What can be said of a microphone.
-pub(super) fn microphone_line(device: &Device) -> Option<String> {
-    let address = device.address.as_deref()?;
-    (device.kind == DeviceKind::Microphone).then(|| format!("  microphone {address}"))
+/// The lines of a camera's section that would give it this microphone's sound. `None`: it is none, or of a system that is not
+/// used.
+pub(super) fn microphone_lines(device: &Device) -> Option<String> {
+    let (DeviceKind::Microphone, Some(address)) = (device.kind, device.address.as_deref()) else { return None };
+    let system = match device.api {
+        Api::Pulse => SoundSystem::Pulse,
+        Api::Pipewire => SoundSystem::Pipewire,
+        Api::Alsa => SoundSystem::Alsa,
+        Api::V4l2 | Api::Libcamera | Api::Other(_) => return None,
+    };
+    Some(format!("sound = \"{system}\"\nsound_device = {}\n", quoted(address)))
 }
 
 /// A line for each format: its best sizes, each with its best rate.
@@ -163,7 +170,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::{Config, Source, V4l2Format};
+    use crate::config::{Config, Sound, Source, V4l2Format};
 
     fn mode(format: PixelFormat, width: u32, height: u32, fps: &[u32]) -> Mode {
         Mode { format, width, height, fps: fps.to_vec() }
@@ -201,6 +208,20 @@ mod tests {
         assert_eq!((camera.width, camera.height, camera.fps, camera.bitrate), (1920, 1080, 30, 3_300_000));
         assert_eq!((camera.id.to_string(), camera.title.as_deref()), ("main".to_owned(), Some("HD \"Pro\" Webcam")));
         assert!(section.contains("format = \"h264\""), "{section}");
+    }
+
+    #[test]
+    fn a_microphone_goes_into_a_cameras_section() {
+        let mut microphone = camera(Api::Alsa, Vec::new());
+        (microphone.kind, microphone.address) = (DeviceKind::Microphone, Some("hw:CARD=Mic \"2\",DEV=0".to_owned()));
+        let section = camera_section(&webcam(), Some("/dev/video0"), 0).expect("usable");
+        let lines = microphone_lines(&microphone).expect("usable");
+        let device = microphone.address.clone();
+        let sound = Sound::Microphone { system: SoundSystem::Alsa, device };
+        assert_eq!(parsed(&format!("{section}{lines}")).sound, sound, "{lines}");
+        microphone.api = Api::Other("jack".to_owned());
+        assert_eq!(microphone_lines(&microphone), None);
+        assert_eq!(microphone_lines(&webcam()), None, "it is a camera");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Answer, Form};
 use crate::capture::{self, Device, Devices};
-use advice::{Node, advise, camera_section, microphone_line, modes_lines};
+use advice::{Node, advise, camera_section, microphone_lines, modes_lines};
 
 /// Names that stay with a camera, wherever it is plugged in and whatever else is.
 const STABLE_NAMES: [&str; 2] = ["/dev/v4l/by-id", "/dev/v4l/by-path"];
@@ -53,7 +53,7 @@ fn in_json(devices: &[(&Device, Option<String>)], missing: &[&str]) -> String {
     let describe = |(device, address): &(&Device, Option<String>)| {
         let section = camera_section(device, address.as_deref(), cameras);
         cameras += usize::from(section.is_some());
-        json!({ "device": device, "stable_address": address, "config": section })
+        json!({ "device": device, "stable_address": address, "config": section.or_else(|| microphone_lines(device)) })
     };
     let devices: Vec<_> = devices.iter().map(describe).collect();
     let answer = json!({ "devices": devices, "missing_packages": missing });
@@ -68,8 +68,10 @@ fn in_words(devices: &[(&Device, Option<String>)], found: &Devices) -> String {
         if let Some(section) = camera_section(device, address.as_deref(), cameras) {
             cameras += 1;
             out.push_str(&format!("\n{section}\n"));
-        } else if let Some(line) = microphone_line(device) {
-            out.push_str(&format!("{line}\n"));
+        } else if let Some(lines) = microphone_lines(device) {
+            out.push_str(&format!(
+                "  a microphone: these lines, in the section of the camera whose sound it is, use it\n\n{lines}\n"
+            ));
         }
     }
     if cameras == 0 {

@@ -15,7 +15,7 @@ use crate::{
     capture::{self, CaptureError},
     config::{Camera, Config},
     reach::{self, Nat},
-    signalling::{Connection, ServerUrl},
+    signalling::Connection,
 };
 use finding::{Finding, Level};
 use server::About;
@@ -66,7 +66,7 @@ impl Report {
 /// Returns the urls of the STUN and TURN servers that it tells robots of.
 async fn examine_server(config: &Config, report: &mut Report) -> Vec<String> {
     let asked = SystemTime::now();
-    let reply = web::get(&config.server, "/api/v1/server").await;
+    let reply = web::get(config, "/api/v1/server").await;
     let answered = SystemTime::now();
     let reply = match reply {
         Ok(reply) => reply,
@@ -77,21 +77,21 @@ async fn examine_server(config: &Config, report: &mut Report) -> Vec<String> {
     };
     let took = answered.duration_since(asked).unwrap_or(Duration::ZERO);
     let about = About::read(reply.status, &reply.body);
-    report.add(server::greeted(&config.server, reply.status, about.as_ref(), took));
+    report.add(server::greeted(&config.server, &reply, about.as_ref(), took));
     report.add(server::clock(reply.date, asked, answered));
-    report.add(match Connection::open(&config.server).await {
+    report.add(match Connection::open(&config.server, config.fingerprint).await {
         Ok(_) => server::signalling_works(),
         Err(error) => server::no_signalling(&error),
     });
-    if let Some(finding) = examine_robot(config, &config.server).await {
+    if let Some(finding) = examine_robot(config).await {
         report.add(finding);
     }
     about.map(|about| about.ice).unwrap_or_default()
 }
 
 /// Whether somebody is this robot already.
-async fn examine_robot(config: &Config, server: &ServerUrl) -> Option<Finding> {
-    let reply = web::get(server, "/api/v1/robots").await.ok()?;
+async fn examine_robot(config: &Config) -> Option<Finding> {
+    let reply = web::get(config, "/api/v1/robots").await.ok()?;
     let live: Vec<protocol::LiveRobot> = serde_json::from_slice(&reply.body).ok()?;
     Some(server::robot(&config.robot, live.iter().any(|robot| robot.robot == config.robot)))
 }

@@ -10,8 +10,11 @@ use protocol::RobotId;
 use rustls::CertificateError;
 use serde::Deserialize;
 
-use super::finding::Finding;
-use crate::signalling::{ConnectionError, ServerUrl};
+use super::{finding::Finding, web::Reply};
+use crate::{
+    signalling::{ConnectionError, ServerUrl},
+    tls,
+};
 
 /// Viewers are told when a picture was captured: what the clock is wrong by, its delay is wrong by.
 const CLOCK: Duration = Duration::from_secs(2);
@@ -39,7 +42,8 @@ pub(super) fn unreachable(server: &ServerUrl, error: &(dyn Error + 'static)) -> 
     Finding::fail("server", format!("{server}: {says}"), advice)
 }
 
-pub(super) fn greeted(server: &ServerUrl, status: u16, about: Option<&About>, took: Duration) -> Finding {
+pub(super) fn greeted(server: &ServerUrl, reply: &Reply, about: Option<&About>, took: Duration) -> Finding {
+    let status = reply.status;
     match about {
         Some(About { version, protocol, .. }) if *protocol == protocol::VERSION => {
             let millis = took.as_secs_f64() * 1e3;
@@ -52,6 +56,11 @@ pub(super) fn greeted(server: &ServerUrl, status: u16, about: Option<&About>, to
                 protocol::VERSION
             ),
             "install the same release on both",
+        ),
+        None if (300..400).contains(&status) => Finding::fail(
+            "server",
+            format!("{server}: it has moved to {}", reply.location.as_deref().unwrap_or("somewhere else")),
+            "set `server` in the config to that address, without what follows the host and its port",
         ),
         None if status == 404 => Finding::warn(
             "server",
@@ -130,6 +139,14 @@ fn explain(error: &(dyn Error + 'static), server: &ServerUrl) -> (String, String
 
 fn explain_tls(error: &rustls::Error, server: &ServerUrl) -> (String, String) {
     let host = server.host();
+    if let Some(mismatch) = tls::mismatch(error) {
+        return (
+            format!("its certificate has the fingerprint {}, which is not the config's", mismatch.0),
+            "if the server has a new certificate, take the line that `server check` prints there; if not, somebody else \
+             answers in its place"
+                .to_owned(),
+        );
+    }
     let rustls::Error::InvalidCertificate(certificate) = error else {
         return (
             format!("TLS fails: {error}"),
@@ -147,7 +164,9 @@ fn explain_tls(error: &rustls::Error, server: &ServerUrl) -> (String, String) {
     } else if matches!(certificate, CertificateError::UnknownIssuer) {
         (
             "its certificate is from somebody whom this machine does not trust".to_owned(),
-            "put the issuer's certificate into /usr/local/share/ca-certificates and run update-ca-certificates"
+            "if the server signs it itself, put the line that `server check` prints there (fingerprint = …) into this \
+             config; if not, put the issuer's certificate into /usr/local/share/ca-certificates and run \
+             update-ca-certificates"
                 .to_owned(),
         )
     } else {
@@ -195,6 +214,9 @@ mod tests {
         assert_eq!(tls(CertificateError::Expired), "its certificate has expired");
         assert_eq!(tls(CertificateError::NotValidForName), "its certificate is not for video.example.org");
         assert!(tls(CertificateError::UnknownIssuer).contains("does not trust"));
+        let shown = protocol::Fingerprint::new([7; 32]);
+        let stranger = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(crate::Mismatch(shown))));
+        assert!(tls(stranger).contains(&format!("fingerprint {shown}, which is not the config's")));
         let io = |kind: io::ErrorKind| explain(&io::Error::from(kind), &server()).0;
         assert_eq!(io(io::ErrorKind::ConnectionRefused), "nobody listens there");
         assert_eq!(io(io::ErrorKind::TimedOut), "no answer in time");
@@ -205,7 +227,11 @@ mod tests {
     #[test]
     fn a_server_of_another_version_is_told_from_something_else() {
         let about = |protocol| About { version: "0.1.0".to_owned(), protocol, ice: Vec::new() };
-        let level = |status, about: Option<&About>| greeted(&server(), status, about, Duration::ZERO).level;
+        let reply =
+            |status| Reply { status, date: None, location: Some("https://a.example/".to_owned()), body: Vec::new() };
+        let level = |status, about: Option<&About>| greeted(&server(), &reply(status), about, Duration::ZERO).level;
+        let moved = greeted(&server(), &reply(307), None, Duration::ZERO);
+        assert!(moved.level == Level::Fail && moved.says.contains("https://a.example/"), "{moved}");
         assert_eq!(level(200, Some(&about(protocol::VERSION))), Level::Ok);
         assert_eq!(level(200, Some(&about(protocol::VERSION + 1))), Level::Fail);
         assert_eq!(level(404, None), Level::Warn);

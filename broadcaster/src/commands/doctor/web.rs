@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    signalling::ServerUrl,
+    config::Config,
     tls::{self, TlsError},
 };
 
@@ -36,15 +36,16 @@ pub(super) enum WebError {
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) date: Option<SystemTime>,
+    pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
-pub(super) async fn get(server: &ServerUrl, path: &str) -> Result<Reply, WebError> {
+pub(super) async fn get(config: &Config, path: &str) -> Result<Reply, WebError> {
     let late = |_| WebError::Line(io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(ANSWER_WITHIN, ask(server, path)).await.map_err(late)?
+    tokio::time::timeout(ANSWER_WITHIN, ask(config, path)).await.map_err(late)?
 }
 
-async fn ask(server: &ServerUrl, path: &str) -> Result<Reply, WebError> {
+async fn ask(Config { server, fingerprint, .. }: &Config, path: &str) -> Result<Reply, WebError> {
     let stream = TcpStream::connect((server.host(), server.port())).await?;
     // Of HTTP's first version, so that the answer comes in one piece and the connection's end is its own.
     let request = format!(
@@ -54,7 +55,7 @@ async fn ask(server: &ServerUrl, path: &str) -> Result<Reply, WebError> {
         env!("CARGO_PKG_VERSION")
     );
     let answer = if server.is_encrypted() {
-        exchange(tls::connect(stream, server.host()).await?, &request).await?
+        exchange(tls::connect(stream, server.host(), *fingerprint).await?, &request).await?
     } else {
         exchange(stream, &request).await?
     };
@@ -76,9 +77,13 @@ fn parse(answer: &[u8]) -> Option<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(answer).ok()? else { return None };
-    let date = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("date"));
-    let date = date.and_then(|header| httpdate::parse_http_date(std::str::from_utf8(header.value).ok()?).ok());
-    Some(Reply { status: response.code?, date, body: answer[head..].to_vec() })
+    let header = |name: &str| {
+        let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()
+    };
+    let date = header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+    let location = header("location").map(str::to_owned);
+    Some(Reply { status: response.code?, date, location, body: answer[head..].to_vec() })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn train(rate: f64) -> Option<Passage> {
 impl Viewer {
     fn new(probing: bool) -> Self {
         let now = start();
-        Self { ladder: Ladder::new(Qualities::new(RUNGS.to_vec(), true), None, probing, now), now }
+        Self { ladder: Ladder::new(Qualities::new(RUNGS.to_vec(), true), Want::default(), probing, now), now }
     }
 
     /// One that has just gone down to that rung.
@@ -174,11 +174,32 @@ fn traffic_that_makes_a_queue_stops_and_what_it_left_is_forgiven() {
 #[test]
 fn the_viewers_own_choice_is_not_judged() {
     let mut viewer = Viewer::new(true);
-    viewer.ladder.want(Some(9), viewer.now);
+    viewer.ladder.want(Want { rung: Some(9), ..Want::default() }, viewer.now);
     assert_eq!(viewer.ladder.current(), 2, "the lowest that there is");
     assert_eq!(viewer.until_turn(full(1e5), Duration::from_secs(10)), None);
-    viewer.ladder.want(None, viewer.now);
+    viewer.ladder.want(Want::default(), viewer.now);
     assert_eq!(viewer.report(full(1e5)), Some(Turn::Pause));
+}
+
+#[test]
+fn who_has_room_for_little_gets_no_more_and_less_where_the_path_is_bad() {
+    let best = |place| Want { best: Some(place), ..Want::default() };
+    let mut viewer = Viewer::new(true);
+    viewer.ladder.want(best(1), viewer.now);
+    assert_eq!(viewer.ladder.current(), 1);
+    assert_eq!(viewer.until_turn(clear(1e6), Duration::from_secs(60)), None);
+    assert_eq!(viewer.ladder.probe(viewer.now), None);
+    assert_eq!(viewer.report(full(5e5)), Some(Turn::Pause));
+    assert_eq!(viewer.ladder.current(), 2);
+
+    let mut viewer = Viewer::at(1);
+    viewer.until_train();
+    viewer.ladder.want(best(1), viewer.now);
+    assert_eq!((viewer.ladder.probe(viewer.now), viewer.ladder.poll_timeout()), (None, None), "the climb is off");
+    viewer.ladder.want(best(0), viewer.now);
+    viewer.until_train();
+    viewer.ladder.want(best(9), viewer.now);
+    assert_eq!(viewer.ladder.current(), 2, "the lowest that there is");
 }
 
 #[test]
@@ -200,7 +221,7 @@ fn who_cannot_be_probed_climbs_by_trying_and_seldom() {
 #[test]
 fn a_camera_with_one_quality_pauses_all_the_same() {
     let now = start();
-    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), None, true, now);
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Want::default(), true, now);
     assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
     assert_eq!(ladder.update(&clear(1e6), None, now), Some(Turn::Resume { drained: true }));
     assert_eq!((ladder.current(), ladder.probe(now)), (0, None));
@@ -286,7 +307,7 @@ fn who_takes_what_others_need_can_take_that_much() {
 #[test]
 fn of_what_cannot_be_encoded_at_less_nobody_asks_less() {
     let now = start();
-    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), None, true, now);
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Want::default(), true, now);
     assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
     assert_eq!(ladder.limit(), None);
     let tiny = Qualities::new(vec![3e6, 120e3], true);

@@ -1,6 +1,6 @@
 //! Who comes in: viewers that ask, and those that come back to a session that lives.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::{CameraId, Code, Notice, PeerId, SessionId, SessionRef, Ticket, ToServer, Wishes};
 
@@ -14,6 +14,8 @@ impl Audience {
     pub(super) fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, now: Instant) {
         let renegotiates = ticket.is_some();
         // A server of the family gives no tickets: there the connection's id is name enough.
+        let expires_in = ticket.as_ref().and_then(|ticket| ticket.expires_in);
+        let expires = expires_in.map(|seconds| now + Duration::from_secs(seconds.into()));
         let (id, camera, resumed, wishes) = match ticket {
             Some(ticket) => (ticket.session, Some(ticket.camera), ticket.resumed, ticket.wishes),
             None => {
@@ -22,14 +24,17 @@ impl Audience {
             }
         };
         if resumed && self.resume(&id, &viewer, &wishes, now) {
-            return;
+            return self.expire_at(&id, expires);
         }
         self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Replaced, now));
         if let Some(key) = self.sessions.get(&id).copied() {
             self.with(key, now, |session, _| session.end(SessionEnd::Replaced, now));
         }
         match self.admit(&viewer, &id, camera.as_ref()) {
-            Ok(camera) => self.invite(viewer, id, camera, wishes, renegotiates, now),
+            Ok(camera) => {
+                self.invite(viewer, id.clone(), camera, wishes, renegotiates, now);
+                self.expire_at(&id, expires);
+            }
             Err(notice) => {
                 tracing::warn!(%viewer, code = %notice.code, "viewer refused");
                 self.refuse(viewer, id, notice);
@@ -78,6 +83,7 @@ impl Audience {
                     session: Box::new(session),
                     camera: place,
                     deadline: None,
+                    expires: None,
                     watched: Watched::default(),
                     queued: false,
                     allowance: Allowance::new(now),
@@ -91,6 +97,15 @@ impl Audience {
                 tracing::error!(%viewer, error = &error as &dyn std::error::Error, "no offer could be made");
                 self.refuse(viewer, id, Notice::new(Code::ConnectionFailed, "the robot could make no offer"));
             }
+        }
+    }
+
+    /// Its viewer may watch until then, and the server may not be there to say so.
+    fn expire_at(&mut self, id: &SessionId, at: Option<Instant>) {
+        let Some(key) = self.sessions.get(id).copied() else { return };
+        if let Some(seat) = self.seats.get_mut(key) {
+            seat.expires = at;
+            self.note(key);
         }
     }
 

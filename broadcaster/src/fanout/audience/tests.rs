@@ -27,8 +27,14 @@ fn audience(max_viewers: usize) -> Audience {
 
 fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resumed: bool) {
     let id = |text: &str| text.parse().expect("an id");
-    let ticket =
-        Ticket { session: id(session), camera: camera.parse().expect("an id"), resumed, wishes: Wishes::default() };
+    let ticket = Ticket {
+        session: id(session),
+        camera: camera.parse().expect("an id"),
+        resumed,
+        expires_in: None,
+        link: None,
+        wishes: Wishes::default(),
+    };
     let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
     audience.handle(Input::Message(message), start());
 }
@@ -51,7 +57,10 @@ fn said(audience: &mut Audience) -> Vec<(&'static str, String, Option<Code>)> {
                 | ToServer::Answer { .. }
                 | ToServer::Candidate { .. }
                 | ToServer::Snapshot { .. }
-                | ToServer::SnapshotFailed { .. } => (None, None),
+                | ToServer::SnapshotFailed { .. }
+                | ToServer::Report { .. }
+                | ToServer::Audience { .. }
+                | ToServer::Reception { .. } => (None, None),
             };
             let to = to.unwrap_or_else(|| panic!("an audience does not say {message:?}"));
             said.push((message.event(), to.to_string(), code));
@@ -127,4 +136,14 @@ fn the_end_says_goodbye_to_everybody() {
     let expected = ["v1", "v2"].map(|viewer| ("notice", viewer.to_owned(), Some(Code::RobotOffline)));
     assert_eq!(said(&mut audience), expected);
     assert!(is_empty(&audience));
+}
+
+#[test]
+fn only_viewers_to_whom_media_flows_are_reported_on() {
+    let mut audience = audience(10);
+    ask(&mut audience, "v1", "s1", "front", false);
+    said(&mut audience);
+    audience.handle(Input::Report, start());
+    let outputs: Vec<Output> = std::iter::from_fn(|| audience.poll_output()).collect();
+    assert!(matches!(&outputs[..], [Output::Counted(sent)] if *sent == Sent::default()), "{}", outputs.len());
 }

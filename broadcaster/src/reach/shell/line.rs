@@ -116,7 +116,7 @@ impl Line {
         socket.set_tcp_user_timeout(Some(STALLED_AFTER))?;
         match self.id.transport {
             Transport::Udp | Transport::Tcp => Ok(Box::new(stream)),
-            Transport::Tls => Ok(Box::new(tls::connect(stream, &self.host).await?)),
+            Transport::Tls => Ok(Box::new(tls::connect(stream, &self.host, None).await?)),
         }
     }
 }

@@ -44,10 +44,12 @@ pub(super) async fn run(
     inputs: mpsc::Sender<ReachInput>,
 ) {
     // The list is empty until there is one.
+    let mut known = BTreeMap::new();
     while lists.changed().await.is_ok() {
         let targets = targets(&lists.borrow_and_update());
         let mut backoff = Backoff::between(FIRST_WAIT, LONGEST_WAIT);
-        let mut known = BTreeMap::new();
+        // New credentials for a server are no reason to look for it elsewhere, or to lose it while names lead nowhere.
+        known.retain(|(host, port), _| targets.iter().any(|Target { url, .. }| url.host == *host && url.port == *port));
         let mut told = None;
         loop {
             let complete = look_up(&targets, &mut known).await;

@@ -37,6 +37,8 @@ pub(super) struct FakeServer {
     pub(super) mapped: SocketAddr,
     pub(super) lifetime: Duration,
     pub(super) is_silent: bool,
+    /// An allocation goes on under other credentials, as at our own server.
+    pub(super) renews: bool,
     nonce: u32,
     next_port: u16,
     pub(super) allocation: Option<Granted>,
@@ -62,6 +64,7 @@ impl FakeServer {
             mapped,
             lifetime,
             is_silent: false,
+            renews: false,
             nonce: 0,
             next_port: 50_000,
             allocation: None,
@@ -177,7 +180,10 @@ impl FakeServer {
         }
         let granted = self.allocation.as_mut().ok_or(CODE_ALLOC_MISMATCH)?;
         if granted.username != username {
-            return Err(CODE_WRONG_CREDENTIALS);
+            if !self.renews {
+                return Err(CODE_WRONG_CREDENTIALS);
+            }
+            granted.username = username;
         }
         if request.typ.method == METHOD_REFRESH {
             granted.expires = now + self.lifetime;

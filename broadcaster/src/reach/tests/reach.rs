@@ -364,6 +364,21 @@ fn new_credentials_serve_the_next_allocation() {
 }
 
 #[test]
+fn a_relay_goes_on_with_credentials_that_follow_its_own() {
+    let mut world = World::with_relay(Transport::Udp);
+    let first = world.relayed();
+    let viewer = address("192.0.2.77:51000");
+    world.server.renews = true;
+    world.server.accepts = credentials("second");
+    world.reach.set_servers(world.listed("second"), world.now);
+    world.settle();
+    world.send(viewer, b"check");
+    world.pass(1200 * SECOND);
+    assert_eq!((world.relayed(), world.events.len()), (first, 0));
+    assert_eq!(world.count(METHOD_ALLOCATE), 0, "nothing had to be asked for again");
+}
+
+#[test]
 fn a_server_that_leaves_the_list_gets_its_address_back() {
     let mut world = World::with_relay(Transport::Udp);
     let relayed = world.relayed().expect("allocated");

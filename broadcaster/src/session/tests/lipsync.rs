@@ -44,7 +44,7 @@ fn watch(stage: &mut Stage, viewer: &mut Viewer) -> Captured {
         }
         if tick % 77 == 76 {
             let rung = Some((tick / 77 % 3) as u8);
-            let wishes = Wishes { want: Some(Want { rung }), ..Wishes::default() };
+            let wishes = Wishes { want: Some(Want { rung, ..Want::default() }), ..Wishes::default() };
             let me = stage.session.viewer().clone();
             stage.session.resume(me, wishes, &stage.addresses, &stage.rings, stage.now);
         }

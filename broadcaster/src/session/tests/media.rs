@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(33);
 const LENGTHS: [usize; 5] = [700, 1070, 5000, 1101, 30_000];
 
 fn wishes(rung: u8) -> Wishes {
-    Wishes { want: Some(Want { rung: Some(rung) }), ..Wishes::default() }
+    Wishes { want: Some(Want { rung: Some(rung), ..Want::default() }), ..Wishes::default() }
 }
 
 /// Shows pictures for some seconds, changes their quality, and asks for every seventh packet again.

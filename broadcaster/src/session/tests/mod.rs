@@ -15,6 +15,7 @@ mod stage;
 #[expect(unreachable_pub, reason = "of the crate that tests everything together")]
 #[path = "../../../../tests/src/stranger.rs"]
 mod stranger;
+mod telling;
 
 use std::collections::BTreeSet;
 
