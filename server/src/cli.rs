@@ -4,8 +4,14 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use daemon::log::{Filter, Format};
-use server::Config;
+use daemon::{
+    config::{Loaded, Surroundings},
+    log::{Filter, Format},
+};
+use server::{
+    Config,
+    commands::{LinkCommand, OperatorCommand, RobotCommand},
+};
 
 /// Relays signalling between robots and viewers, and serves the page.
 #[derive(Debug, Parser)]
@@ -15,15 +21,24 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
     /// The config file; without one, the defaults hold. config/server.toml lists every key
     #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Validates the config and says what the server would do with it
     Check,
+    /// Lets robots in, if auth.mode is "keys"
+    #[command(subcommand)]
+    Robot(RobotCommand),
+    /// Makes links for viewers, if auth.mode is "keys", and takes them back
+    #[command(subcommand)]
+    Link(LinkCommand),
+    /// Lets operators in, if auth.mode is "keys"
+    #[command(subcommand)]
+    Operator(OperatorCommand),
 }
 
 /// Absent flags leave the file's values alone.
@@ -32,6 +47,9 @@ struct Overrides {
     /// Listen here instead, for example 127.0.0.1:8080
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Let others reach the server without encryption, as insecure = true does
+    #[arg(long, global = true)]
+    insecure: bool,
     /// What to log instead: a level, or directives such as info,server=debug
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<Filter>,
@@ -48,12 +66,18 @@ enum LogFormat {
 
 impl Cli {
     /// The file's values, or the defaults without a file, under those of the flags.
-    pub(crate) fn config(&self) -> anyhow::Result<Config> {
-        let config = match &self.config {
-            Some(path) => daemon::config::load(path).with_context(|| format!("config {}", path.display()))?,
-            None => Config::default(),
+    pub(crate) fn load(&self, surroundings: &Surroundings) -> anyhow::Result<Loaded<Config>> {
+        let loaded = Config::load(self.config.as_deref(), surroundings);
+        let loaded = match &self.config {
+            Some(path) => loaded.with_context(|| format!("config {}", path.display()))?,
+            None => loaded?,
         };
-        Ok(self.overrides.clone().apply(config))
+        let config = self.overrides.clone().apply(loaded.config);
+        config.check().with_context(|| match &self.config {
+            Some(path) => format!("config {}", path.display()),
+            None => "config".to_owned(),
+        })?;
+        Ok(Loaded { config, ..loaded })
     }
 }
 
@@ -62,6 +86,7 @@ impl Overrides {
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
+        config.insecure |= self.insecure;
         if let Some(filter) = self.log {
             config.log.filter = filter;
         }
@@ -97,13 +122,25 @@ mod tests {
 
     #[test]
     fn a_bad_config_is_named_once_with_its_line_and_key() {
-        let missing = format!("{:#}", parse(&["--config", "/nonexistent"]).config().expect_err("refused"));
+        let surroundings = Surroundings::of_process();
+        let refused = |path| format!("{:#}", parse(&["--config", path]).load(&surroundings).expect_err("refused"));
+        let missing = refused("/nonexistent");
         assert!(missing.starts_with("config /nonexistent: it cannot be read: "), "{missing}");
         // Any file that is no config will do.
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let invalid = format!("{:#}", parse(&["--config", manifest]).config().expect_err("refused"));
-        assert_eq!(invalid.matches("at line").count(), 1, "{invalid}");
+        let invalid = refused(manifest);
+        assert_eq!(invalid.matches("line ").count(), 1, "{invalid}");
         assert!(invalid.contains("unknown field") && invalid.contains("`listen`"), "{invalid}");
+        assert!(!invalid.contains('\n'), "{invalid}");
+    }
+
+    #[test]
+    fn nobody_is_listened_to_unencrypted_by_mistake() {
+        let load = |arguments: &[&str]| parse(arguments).load(&Surroundings::of_process()).map(|loaded| loaded.config);
+        let refused = format!("{:#}", load(&["--listen", "0.0.0.0:8080"]).expect_err("refused"));
+        assert!(refused.contains("listen is 0.0.0.0:8080") && refused.contains("--insecure"), "{refused}");
+        assert!(load(&["--listen", "0.0.0.0:8080", "--insecure"]).expect("meant so").insecure);
+        assert!(!load(&["--listen", "127.0.0.1:8080"]).expect("nobody else's affair").insecure);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A server on a port of its own, and clients that speak Socket.IO to it.
 
+#[expect(dead_code, reason = "some of it is for other tests")]
 mod client;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use serde_json::{Value, json};
 use server::{Config, Server};
@@ -81,18 +82,24 @@ fn candidate(number: usize) -> Value {
 async fn pair(server: &Running) -> (Client, Client, Value) {
     let mut robot = Client::connect(server.address).await;
     let registered = robot.ask(&json!(["broadcaster", { "version": 1, "robot": "demo" }])).await;
-    assert_eq!(registered, json!({ "ok": true, "robot": "demo", "ice_servers": [] }));
+    assert_eq!(registered, json!({ "ok": true, "robot": "demo", "ice_servers": [], "report_every": 5 }));
     let mut viewer = Client::connect(server.address).await;
     let admission = viewer.ask(&json!(["watcher", { "version": 1, "robot": "demo" }])).await;
-    assert_eq!(admission["peer"], robot.id);
     let ticket = json!({ "session": admission["session"], "camera": "main", "resumed": false });
-    assert_eq!(robot.expect("watcher").await, [json!(viewer.id), ticket]);
+    assert_eq!(robot.meet(&mut viewer, &admission).await, ticket);
     (robot, viewer, admission)
+}
+
+/// Viewers may say as much as they like.
+fn talkative() -> Config {
+    let mut config = Config::default();
+    config.limits.event_burst = NonZeroU32::MAX;
+    config
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bursts_keep_their_order_in_both_directions() {
-    let server = Running::start(Config::default()).await;
+    let server = Running::start(talkative()).await;
     let (mut robot, mut viewer, mut admission) = pair(&server).await;
     assert_eq!(admission["session"].as_str().map(str::len), Some(32), "128 bits in hexadecimal");
     for round in 0..40 {
@@ -152,7 +159,7 @@ async fn bad_input_is_answered_or_costs_only_its_sender() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_large_messages_is_answered_one_by_one() {
-    let server = Running::start(Config::default()).await;
+    let server = Running::start(talkative()).await;
     let (mut robot, mut viewer, _) = pair(&server).await;
     let large = sdp("answer", &"x".repeat(20_000));
     for _ in 0..300 {
@@ -181,10 +188,56 @@ async fn pages_that_start_with_polling_are_served_and_waiting_ones_are_told() {
     assert!(server.http("POST", &path, "42[\"broadcaster\"]").await.ends_with("ok"));
     assert_eq!(waiting.expect("broadcaster").await, [json!({ "robot": "demo" })]);
     waiting.say(&json!(["watcher"])).await;
-    server.poll_for(&path, &format!("42[\"watcher\",\"{}\"", waiting.id)).await;
+    let introduced = server.poll_for(&path, "42[\"watcher\",\"").await;
+    let viewer = introduced.split("\"watcher\",\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+    // As these pages know each other.
+    assert_eq!(viewer, waiting.session);
+    assert!(
+        server.http("POST", &path, &format!("42{}", json!(["offer", viewer, sdp("offer", "")]))).await.ends_with("ok")
+    );
+    assert_eq!(waiting.expect("offer").await[0], sid);
     assert!(server.http("POST", &path, "41").await.ends_with("ok"));
     assert_eq!(waiting.expect("broadcasterLeft").await, [json!({ "robot": "demo" })]);
     drop(waiting);
+    server.ends_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_is_hung_up_on_and_does_not_join_twice() {
+    let server = Running::start(Config::default()).await;
+    let mut client = Client::connect(server.address).await;
+    client.raw("41").await;
+    client.raw("40").await;
+    // What is said while it is still leaving is not answered; no more than the end of it comes then.
+    if let Some(answer) = client.packet().await {
+        assert_eq!(answer, r#"44{"message":"rate_limited"}"#);
+        client.hung_up().await;
+    }
+
+    // Whoever polls may do so for ever.
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let open = async || {
+        let opened = server.http("GET", path, "").await;
+        opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id").to_owned()
+    };
+    let session = format!("{path}&sid={}", open().await);
+    assert!(server.http("POST", &session, "40").await.ends_with("ok"));
+    server.poll_for(&session, "40{\"sid\":").await;
+    assert!(server.http("POST", &session, "41").await.ends_with("ok"));
+    within(async { while !server.http("POST", &session, "3").await.contains("Session ID unknown") {} }).await;
+
+    // So may who began by polling and went on as a WebSocket.
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket&sid={}", server.address, open().await);
+    let mut client =
+        Client::open(TcpStream::connect(server.address).await.expect("connects"), url).await.expect("a WebSocket");
+    client.raw("2probe").await;
+    assert_eq!(client.packet().await.as_deref(), Some("3probe"));
+    for text in ["5", "40"] {
+        client.raw(text).await;
+    }
+    assert!(client.packet().await.is_some_and(|packet| packet.starts_with("40{")));
+    client.raw("41").await;
+    client.hung_up().await;
     server.ends_empty().await;
 }
 
@@ -203,7 +256,7 @@ async fn connections_beyond_the_limit_are_refused_until_one_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_reads_nothing_is_dropped_before_it_costs_the_others() {
-    let server = Running::start(Config::default()).await;
+    let server = Running::start(talkative()).await;
     let (robot, mut viewer, _) = pair(&server).await;
     let answer = json!(["answer", robot.id, sdp("answer", &"x".repeat(4000))]);
     within(async {
@@ -235,4 +288,41 @@ async fn an_ending_server_says_so_to_everyone_and_closes() {
     }
     within(server.task).await.expect("no panic").expect("ends well");
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_too_much_at_once_is_told_as_well() {
+    let mut config = Config::default();
+    (config.limits.events_per_second, config.limits.event_burst) = (NonZeroU32::MIN, NonZeroU32::MIN);
+    let server = Running::start(config).await;
+    // Most of them are heard before the desk may speak to them.
+    for _ in 0..100 {
+        let mut chatterer = Client::connect(server.address).await;
+        chatterer.blurt((0..10).map(|number| json!(["candidate", "somebody", candidate(number)]))).await;
+        assert_eq!(chatterer.expect("notice").await[0]["code"], "unauthorized");
+        assert_eq!(chatterer.expect("notice").await[0]["code"], "rate_limited");
+    }
+    server.ends_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_too_much_is_told_once_and_then_disconnected() {
+    let mut config = Config::default();
+    config.limits.events_per_second = NonZeroU32::MIN;
+    let server = Running::start(config).await;
+    let (mut robot, mut viewer, _) = pair(&server).await;
+    let mut chatterer = Client::connect(server.address).await;
+    for number in 0..500 {
+        chatterer.say(&json!(["candidate", "somebody", candidate(number)])).await;
+    }
+    let mut answered = 0;
+    while chatterer.expect("notice").await[0]["code"] == "unauthorized" {
+        answered += 1;
+    }
+    assert!(answered >= 80, "{answered} were answered");
+    chatterer.flood(&json!(["candidate", "somebody", candidate(1)]), 5_000).await;
+    viewer.say(&json!(["answer", robot.id, sdp("answer", "undisturbed")])).await;
+    assert_eq!(robot.expect("answer").await[1], sdp("answer", "undisturbed"));
+    drop((robot, viewer));
+    server.ends_empty().await;
 }

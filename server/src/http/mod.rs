@@ -1,5 +1,10 @@
 //! What is served over plain HTTP: the page, health, and the API; and the way to Socket.IO.
 
+mod caller;
+mod metrics;
+mod openapi;
+mod operators;
+mod origins;
 mod page;
 mod snapshot;
 #[cfg(test)]
@@ -8,22 +13,30 @@ mod tests;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::map_response,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
+use protocol::{Code, Notice};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, IceEntry},
+    Held,
+    auth::{Door, Keeper, Keeping},
+    ice::Directory,
     signalling::Enquiries,
+    turn::Tally,
 };
+
+use caller::Caller;
+use origins::Origins;
 
 /// What a robot may ask before it registers. Credentials are not among it.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct About {
+struct About {
     version: &'static str,
     protocol: u32,
     /// The urls of STUN and TURN servers that robots are told of.
@@ -31,34 +44,54 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(crate) fn new(config: &Config) -> Self {
-        let ice = config.ice.servers.iter().flat_map(IceEntry::urls).cloned().collect();
-        Self { version: env!("CARGO_PKG_VERSION"), protocol: protocol::VERSION, ice }
+    fn new(ice: &Directory) -> Self {
+        Self { version: env!("CARGO_PKG_VERSION"), protocol: protocol::VERSION, ice: ice.urls() }
     }
 }
 
 #[derive(Clone)]
 struct Shared {
-    about: About,
+    ice: Directory,
+    jar: operators::Jar,
+    door: watch::Receiver<Door>,
+    keeper: Option<Keeper>,
     rooms: Enquiries,
     pictures: snapshot::Room,
     ending: CancellationToken,
 }
 
 /// All routes. The file that pages of the family load lies inside Socket.IO's own path, and is found before it.
-pub(crate) fn router(socket_io: MethodRouter, of_server: About, rooms: Enquiries, ending: CancellationToken) -> Router {
-    let socket_io = socket_io.layer(map_response(allow_any_origin));
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readiness))
+pub(crate) fn router(
+    socket_io: MethodRouter,
+    config: Held,
+    ice: Directory,
+    Keeping { door, keeper }: Keeping,
+    rooms: Enquiries,
+    relay: Option<Tally>,
+    ending: CancellationToken,
+) -> Router {
+    let jar = operators::Jar::new(&config);
+    let figures = metrics::routes(&config, door.clone(), jar.clone(), rooms.clone(), relay);
+    let origins = Origins::new(&config);
+    let shared = Shared { ice, jar, door, keeper, rooms, pictures: snapshot::Room::default(), ending };
+    let api = Router::new()
+        .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/robots", get(robots))
         .route("/api/v1/server", get(about))
         .route("/api/v1/robots/{robot}/snapshot.jpg", get(snapshot::of_robot))
         .route("/api/v1/robots/{robot}/cameras/{camera}/snapshot.jpg", get(snapshot::of_camera))
-        .with_state(Shared { about: of_server, rooms, pictures: snapshot::Room::default(), ending })
-        .merge(page::routes())
+        .merge(operators::routes())
+        .with_state(shared.clone())
         .route("/socket.io/", socket_io.clone())
         .route("/socket.io", socket_io)
+        .layer(from_fn_with_state(origins, origins::check));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readiness))
+        .with_state(shared)
+        .merge(api)
+        .merge(figures)
+        .merge(page::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here.\n") })
         .method_not_allowed_fallback(|| async { (StatusCode::METHOD_NOT_ALLOWED, "Not with this method.\n") })
         .layer(map_response(harden))
@@ -72,20 +105,51 @@ async fn readiness(State(shared): State<Shared>) -> Response {
 }
 
 async fn about(State(shared): State<Shared>) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(shared.about)).into_response()
+    let about = About::new(&shared.ice);
+    ([(header::CACHE_CONTROL, "no-store")], Json(about)).into_response()
 }
 
-async fn robots(State(shared): State<Shared>) -> Response {
+/// Those that the caller may watch.
+async fn robots(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let caller = match Caller::of(&headers, &shared) {
+        Ok(caller) => caller,
+        Err(notice) => return refuse(&notice),
+    };
     match shared.rooms.live().await {
-        Some(robots) => ([(header::CACHE_CONTROL, "no-store")], Json(robots)).into_response(),
+        Some(mut robots) => {
+            robots.retain(|live| caller.may_watch(&live.robot).is_ok());
+            ([(header::CACHE_CONTROL, "no-store")], Json(robots)).into_response()
+        }
         None => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
     }
 }
 
-/// In open mode the server trusts everyone, so that pages of the family may come from anywhere. Credentials are not
-/// allowed with it, and there are none.
-async fn allow_any_origin(mut response: Response) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+fn refuse(Notice { code, message }: &Notice) -> Response {
+    let status = match code {
+        Code::UnknownRobot | Code::UnknownCamera => StatusCode::NOT_FOUND,
+        Code::Unauthorized => StatusCode::FORBIDDEN,
+        Code::TokenExpired | Code::TokenRevoked => StatusCode::UNAUTHORIZED,
+        Code::SentAway => StatusCode::FORBIDDEN,
+        Code::RateLimited | Code::Crowded => StatusCode::TOO_MANY_REQUESTS,
+        Code::RobotOffline
+        | Code::Full
+        | Code::TooLarge
+        | Code::Malformed
+        | Code::Version
+        | Code::Replaced
+        | Code::Unsupported
+        | Code::ConnectionFailed
+        | Code::CameraLost
+        | Code::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, [(header::CACHE_CONTROL, "no-store")], format!("{message}\n")).into_response();
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        // Whatever it is, it may be over in a moment.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }
 

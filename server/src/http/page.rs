@@ -1,4 +1,7 @@
-//! The viewer page and its files. They are part of the binary: there is one thing to copy, and it fits itself.
+//! The viewer page and its files. They are part of the binary: there is one thing to copy, and it fits itself. Each comes
+//! as it is and compressed, as its reader likes it.
+
+use std::borrow::Cow;
 
 use axum::{
     Router,
@@ -10,7 +13,7 @@ use axum::{
     routing::get,
 };
 use protocol::{CameraId, RobotId};
-use rust_embed::{Embed, EmbeddedFile};
+use rust_embed::Embed;
 
 #[derive(Embed)]
 #[folder = "../web-viewer/dist"]
@@ -28,6 +31,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; i
     media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
     form-action 'self'; frame-ancestors ";
 
+/// How else a file may be there, the smallest first, and what its name ends with then.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
 pub(super) fn routes() -> Router {
     let embedded = Router::new()
         .route("/embed/{robot}", get(robot_page))
@@ -35,11 +41,12 @@ pub(super) fn routes() -> Router {
         .layer(map_response(|response| restrict(response, Frames::Anywhere)));
     let pages = Router::new()
         .route("/", get(index))
+        .route("/admin", get(operators))
         .route("/watch/{robot}", get(robot_page))
         .route("/watch/{robot}/{camera}", get(camera_page))
         .layer(map_response(|response| restrict(response, Frames::SameOrigin)));
     let files = Dist::iter()
-        .filter(|path| path != "index.html")
+        .filter(|path| !path.ends_with(".html") && !ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix)))
         .fold(Router::new(), |files, path| files.route(&format!("/{path}"), get(file)));
     files.merge(pages).merge(embedded)
 }
@@ -53,35 +60,66 @@ async fn camera_page(names: Result<Path<(RobotId, CameraId)>, impl IntoResponse>
 }
 
 async fn index(headers: HeaderMap) -> Response {
-    match Dist::get("index.html") {
-        Some(file) => serve(file, "no-cache", &headers),
-        None => not_found(),
-    }
+    page("index.html", &headers)
+}
+
+async fn operators(headers: HeaderMap) -> Response {
+    page("admin.html", &headers)
+}
+
+fn page(name: &str, headers: &HeaderMap) -> Response {
+    serve(name, "no-cache", headers)
 }
 
 async fn file(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     // Names of assets carry a hash of their content.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    match Dist::get(path) {
-        Some(file) => serve(file, caching, request.headers()),
-        None => not_found(),
-    }
+    serve(path, caching, request.headers())
 }
 
-fn serve(file: EmbeddedFile, caching: &'static str, asked: &HeaderMap) -> Response {
+fn serve(name: &str, caching: &'static str, asked: &HeaderMap) -> Response {
+    let Some(plain) = Dist::get(name) else { return not_found() };
+    let kind = plain.metadata.mimetype();
+    let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };
+    let kind = format!("{kind}{charset}");
+    let compressed = ENCODINGS
+        .iter()
+        .filter(|(encoding, _)| accepts(asked, encoding))
+        .find_map(|(encoding, suffix)| Some((*encoding, Dist::get(&format!("{name}{suffix}"))?)));
+    let (encoding, file) = compressed.map_or((None, plain), |(encoding, file)| (Some(encoding), file));
+
     let hash = file.metadata.sha256_hash();
     let tag: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{tag}\"");
-    let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = known.flat_map(|tags| tags.split(',')).any(|known| known.trim().trim_start_matches("W/") == tag);
-    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, caching.to_owned())];
+    let is_known = listed(asked, header::IF_NONE_MATCH).any(|known| known.trim_start_matches("W/") == tag);
+    let varies = header::ACCEPT_ENCODING.as_str();
+    let headers = [(header::ETAG, &*tag), (header::CACHE_CONTROL, caching), (header::VARY, varies)];
     if is_known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    let kind = file.metadata.mimetype();
-    let charset = if kind.starts_with("text/") { "; charset=utf-8" } else { "" };
-    (headers, [(header::CONTENT_TYPE, format!("{kind}{charset}"))], Bytes::from(file.data.into_owned())).into_response()
+    let encoding = encoding.map(|encoding| [(header::CONTENT_ENCODING, encoding)]);
+    let body = match file.data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => Bytes::from(data),
+    };
+    (headers, [(header::CONTENT_TYPE, kind)], encoding, body).into_response()
+}
+
+/// Whether this reader takes what is encoded so.
+fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
+    listed(asked, header::ACCEPT_ENCODING).any(|offer| {
+        let mut parts = offer.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
+        named && weight.is_ok_and(|weight| weight > 0.0)
+    })
+}
+
+/// What a header lists, be it in one line or in several.
+fn listed(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 fn not_found() -> Response {
@@ -91,7 +129,8 @@ fn not_found() -> Response {
 /// The names of the files that browsers may keep.
 #[cfg(test)]
 pub(super) fn assets() -> impl Iterator<Item = String> {
-    Dist::iter().filter(|path| path.starts_with("assets/")).map(String::from)
+    let named = |path: &str| path.starts_with("assets/") && !ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix));
+    Dist::iter().filter(move |path| named(path)).map(String::from)
 }
 
 async fn restrict(mut response: Response, frames: Frames) -> Response {

@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -16,10 +16,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Shared;
+use super::{Caller, Shared, refuse};
 
-/// As long as the server itself takes a picture for current.
-const CACHING: &str = "max-age=1";
+/// As long as the server itself takes a picture for current, and only by whoever asked: not everybody may see it.
+const CACHING: &str = "private, max-age=1";
 
 /// Bytes of pictures that are being sent to anybody: hundreds of usual ones, 32 of the largest.
 const MAX_SENDING: usize = 32 * MAX_SNAPSHOT;
@@ -42,9 +42,13 @@ impl Default for Room {
     }
 }
 
-pub(super) async fn of_robot(State(shared): State<Shared>, robot: Result<Path<RobotId>, PathRejection>) -> Response {
+pub(super) async fn of_robot(
+    State(shared): State<Shared>,
+    robot: Result<Path<RobotId>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
     match robot {
-        Ok(Path(robot)) => answer(&shared, robot, None).await,
+        Ok(Path(robot)) => answer(&shared, &headers, robot, None).await,
         Err(_) => not_found(),
     }
 }
@@ -52,14 +56,19 @@ pub(super) async fn of_robot(State(shared): State<Shared>, robot: Result<Path<Ro
 pub(super) async fn of_camera(
     State(shared): State<Shared>,
     names: Result<Path<(RobotId, CameraId)>, PathRejection>,
+    headers: HeaderMap,
 ) -> Response {
     match names {
-        Ok(Path((robot, camera))) => answer(&shared, robot, Some(camera)).await,
+        Ok(Path((robot, camera))) => answer(&shared, &headers, robot, Some(camera)).await,
         Err(_) => not_found(),
     }
 }
 
-async fn answer(shared: &Shared, robot: RobotId, camera: Option<CameraId>) -> Response {
+async fn answer(shared: &Shared, headers: &HeaderMap, robot: RobotId, camera: Option<CameraId>) -> Response {
+    let permitted = Caller::of(headers, shared).and_then(|caller| caller.may_watch(&robot));
+    if let Err(notice) = permitted {
+        return refuse(&notice);
+    }
     match shared.rooms.snapshot(robot, camera).await {
         Some(Ok(jpeg)) => send(jpeg, &shared.pictures),
         Some(Err(notice)) => refuse(&notice),
@@ -107,17 +116,6 @@ impl AsRef<[u8]> for Piece {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
-}
-
-fn refuse(Notice { code, message }: &Notice) -> Response {
-    let text = ([(header::CACHE_CONTROL, "no-store")], format!("{message}\n"));
-    if let Code::UnknownRobot | Code::UnknownCamera = code {
-        return (StatusCode::NOT_FOUND, text).into_response();
-    }
-    let status =
-        if *code == Code::RateLimited { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-    // Whatever it is, it may be over in a moment.
-    (status, [(header::RETRY_AFTER, "1")], text).into_response()
 }
 
 fn not_found() -> Response {

@@ -21,7 +21,7 @@ struct App {
 
 fn app() -> App {
     let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
-    let router = crate::app(&Config::default(), &mut tasks, cancel.clone());
+    let router = crate::app(&Config::default(), &mut tasks, cancel.clone()).expect("an app");
     App { router, cancel, _tasks: tasks }
 }
 
@@ -76,6 +76,35 @@ async fn an_unchanged_file_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn the_page_and_its_files_come_as_small_as_their_reader_takes_them() {
+    let app = app();
+    let ask = async |path: &str, accepts: &str| {
+        let request = Request::get(path).header(header::ACCEPT_ENCODING, accepts);
+        app.request(request.body(Body::empty()).expect("a request")).await
+    };
+    let files = super::page::assets().map(|path| format!("/{path}"));
+    for path in files.chain(["/".to_owned(), "/embed.js".to_owned(), "/socket.io/socket.io.js".to_owned()]) {
+        let plain = ask(&path, "identity").await;
+        let kind = header(&plain, header::CONTENT_TYPE).to_owned();
+        assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+        assert_eq!(header(&plain, header::VARY), "accept-encoding");
+        let mut sizes = vec![to_bytes(plain.into_body(), 1 << 24).await.expect("a body").len()];
+        for (accepts, encoding) in [("br;q=0, gzip;q=0.5", "gzip"), ("gzip, deflate, BR", "br")] {
+            let small = ask(&path, accepts).await;
+            assert_eq!(header(&small, header::CONTENT_ENCODING), encoding, "{path}");
+            assert_eq!(header(&small, header::CONTENT_TYPE), kind);
+            sizes.push(to_bytes(small.into_body(), 1 << 24).await.expect("a body").len());
+        }
+        assert!(sizes.is_sorted_by(|larger, smaller| larger > smaller), "{path}: {sizes:?}");
+    }
+    // What is known of one is not known of another.
+    let tag = header(&ask("/", "gzip").await, header::ETAG).to_owned();
+    let request = Request::get("/").header(header::IF_NONE_MATCH, tag).header(header::ACCEPT_ENCODING, "br");
+    let response = app.request(request.body(Body::empty()).expect("a request")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn assets_are_kept_by_browsers() {
     let app = app();
     let assets: Vec<_> = super::page::assets().collect();
@@ -117,7 +146,7 @@ async fn robots_may_know_the_version_and_where_stun_is_but_no_credential() {
     let ice = r#"servers = [{ urls = ["stun:s.example"] }, { urls = ["turn:t.example"], username = "u", credential = "hunter2" }]"#;
     let config = Config { ice: toml::from_str(ice).expect("valid"), ..Config::default() };
     let (mut tasks, cancel) = (JoinSet::new(), CancellationToken::new());
-    let app = App { router: crate::app(&config, &mut tasks, cancel.clone()), cancel, _tasks: tasks };
+    let app = App { router: crate::app(&config, &mut tasks, cancel.clone()).expect("an app"), cancel, _tasks: tasks };
     let about = text(app.get("/api/v1/server").await).await;
     let about: serde_json::Value = serde_json::from_str(&about).expect("JSON");
     let expected = serde_json::json!({

@@ -8,8 +8,11 @@
 //! introduced to that very connection of it, a viewer only by the robot that it was introduced to; a session belongs to one
 //! viewer at a time.
 
+mod guard;
+mod news;
 mod notices;
 mod relay;
+mod reports;
 mod robots;
 mod session;
 mod snapshots;
@@ -23,10 +26,17 @@ use std::{
 };
 
 use protocol::{
-    Attachment, CameraId, IceServer, LiveRobot, Notice, PeerId, RegisterReply, RobotId, SessionId, ToRobot, ToServer,
-    ToViewer, WatchReply,
+    Attachment, CameraId, IceServer, LiveRobot, Notice, PeerId, RegisterReply, RobotId, RobotRef, SessionId, ToRobot,
+    ToServer, ToViewer, WatchReply,
 };
 
+use crate::{
+    auth::{Door, Pass},
+    turn::credentials::Holder,
+};
+use guard::Untold;
+pub(crate) use news::News;
+pub(crate) use notices::{denied, too_fast};
 use relay::{Letter, Payload};
 use robots::{Robot, Seen};
 use session::Session;
@@ -44,14 +54,24 @@ pub(crate) struct Settings {
     pub(crate) max_viewers: usize,
     /// How long a viewer whose connection broke may come back to its session.
     pub(crate) session_grace: Duration,
-    /// Handed to robots and viewers as they are.
-    pub(crate) ice_servers: Vec<IceServer>,
+    /// How often robots are told of STUN and TURN servers again, whose credentials end.
+    pub(crate) renew_ice_after: Option<Duration>,
+    /// Seconds between reports of robots and viewers, which are told so; none: there are to be none.
+    pub(crate) report_every: Option<u32>,
 }
 
 /// What happened outside.
 #[derive(Debug)]
 pub(crate) enum Input {
-    Connected(PeerId),
+    Connected {
+        peer: PeerId,
+        /// What its link lets it do.
+        pass: Option<Pass>,
+        /// It comes from the host that the server is on.
+        is_local: bool,
+    },
+    /// The operator has changed who may do what.
+    Door(Door),
     Said {
         from: PeerId,
         message: ToServer,
@@ -75,6 +95,10 @@ pub(crate) enum Input {
     },
     /// Whoever asked for a picture has gone.
     SnapshotUnasked(Asker),
+    /// The operator has decided otherwise. Who is in stays in, whatever the limits are now.
+    Settings(Settings),
+    /// Robots are to be told of other STUN and TURN servers.
+    IceChanged,
     /// The server is going down.
     Draining,
 }
@@ -98,6 +122,10 @@ pub(crate) enum Output {
     ToRobot {
         to: PeerId,
         message: ToRobot,
+    },
+    /// What it was told before is the last that it hears.
+    Close {
+        peer: PeerId,
     },
     /// Acknowledges the input that was handled last; queued at most once for each, and only if it wanted a reply.
     Reply(Reply),
@@ -141,10 +169,27 @@ impl Dialect {
 /// Makes a session id that nobody can guess.
 pub(crate) type Mint = Box<dyn FnMut() -> SessionId + Send>;
 
+/// Lists the STUN and TURN servers for one robot or viewer, with credentials that begin now and end after so long at the
+/// latest.
+pub(crate) type ListIce = Box<dyn Fn(&Holder, Option<Duration>) -> Vec<IceServer> + Send>;
+
 pub(crate) struct Rooms {
     settings: Settings,
     mint: Mint,
+    list_ice: ListIce,
+    /// When all robots are told of STUN and TURN servers again.
+    renew_ice: Option<Instant>,
+    door: Door,
     peers: BTreeMap<PeerId, Role>,
+    /// Of those connections that came by a link.
+    passes: BTreeMap<PeerId, Pass>,
+    /// Those that come from the host that the server is on.
+    local: BTreeSet<PeerId>,
+    /// When they end.
+    expiries: BTreeSet<(Instant, PeerId)>,
+    /// Until when sessions that these robots named must have been claimed.
+    claims: BTreeSet<(Instant, RobotId)>,
+    untold: Untold,
     /// The live ones.
     robots: BTreeMap<RobotId, Robot>,
     sessions: BTreeMap<SessionId, Session>,
@@ -153,33 +198,56 @@ pub(crate) struct Rooms {
     seen: Seen,
     snapshots: Snapshots,
     out: VecDeque<Output>,
+    news: VecDeque<News>,
 }
 
 impl Rooms {
-    pub(crate) fn new(settings: Settings, mint: Mint) -> Self {
+    pub(crate) fn new(settings: Settings, door: Door, mint: Mint, list_ice: ListIce) -> Self {
         Self {
             settings,
             mint,
+            list_ice,
+            renew_ice: None,
+            door,
             peers: BTreeMap::new(),
+            passes: BTreeMap::new(),
+            local: BTreeSet::new(),
+            expiries: BTreeSet::new(),
+            claims: BTreeSet::new(),
+            untold: Untold::default(),
             robots: BTreeMap::new(),
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             seen: Seen::default(),
             snapshots: Snapshots::default(),
             out: VecDeque::new(),
+            news: VecDeque::new(),
         }
     }
 
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Connected(peer) => {
+            Input::Connected { peer, pass, is_local } => {
+                if is_local {
+                    self.local.insert(peer.clone());
+                }
+                if let Some(pass) = pass {
+                    self.expiries.insert((pass.until, peer.clone()));
+                    self.passes.insert(peer.clone(), pass);
+                }
                 self.peers.entry(peer).or_insert(Role::Undecided);
             }
+            Input::Door(door) => self.door_changed(door, now),
             Input::Said { from, message, wants_reply } => self.said(&from, message, wants_reply, now),
-            Input::Malformed { from, notice } => self.notify(&from, notice),
+            Input::Malformed { from, notice } => self.not_taken(&from, notice),
             Input::Disconnected { peer, ending } => self.disconnected(&peer, ending, now),
             Input::Snapshot { asker, robot, camera } => self.snapshot(asker, &robot, camera, now),
             Input::SnapshotUnasked(asker) => self.snapshot_unasked(asker),
+            Input::Settings(settings) => self.settle(settings, now),
+            Input::IceChanged => {
+                self.renew_ice = Some(now);
+                self.renew_ice_servers(now);
+            }
             Input::Draining => {
                 let everyone: Vec<PeerId> = self.peers.keys().cloned().collect();
                 for peer in everyone {
@@ -193,18 +261,34 @@ impl Rooms {
         self.out.pop_front()
     }
 
+    /// Seconds between reports, as robots and viewers are told.
+    pub(crate) fn report_every(&self) -> Option<u32> {
+        self.settings.report_every
+    }
+
+    pub(crate) fn poll_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let session = self.deadlines.first().map(|(at, _)| *at);
-        session.into_iter().chain(self.snapshots.poll_timeout()).min()
+        let others = [self.snapshots.poll_timeout(), self.next_expiry(), self.renew_ice];
+        session.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.snapshots_due(now);
+        self.expiries_due(now);
+        self.renew_ice_servers(now);
         while self.deadlines.first().is_some_and(|(at, _)| *at <= now) {
             let Some((_, session)) = self.deadlines.pop_first() else { return };
             tracing::debug!("a lost viewer did not come back");
             self.end_session(&session);
         }
+    }
+
+    pub(crate) fn is_robot(&self, peer: &PeerId) -> bool {
+        matches!(self.peers.get(peer), Some(Role::Robot(_)))
     }
 
     /// The live robots, by name.
@@ -225,8 +309,8 @@ impl Rooms {
             return;
         }
         match message {
-            ToServer::Broadcaster { register } => self.register(from, register, wants_reply),
-            ToServer::Watcher { watch } => self.watch(from, watch, wants_reply),
+            ToServer::Broadcaster { register } => self.register(from, register, wants_reply, now),
+            ToServer::Watcher { watch } => self.watch(from, watch, wants_reply, now),
             ToServer::Offer { to, description, about } => {
                 self.relay(from, Letter { to, about, payload: Payload::Offer(description) });
             }
@@ -241,7 +325,28 @@ impl Rooms {
             }
             ToServer::Snapshot { piece, jpeg: Attachment(bytes) } => self.snapshot_piece(from, piece, &bytes, now),
             ToServer::SnapshotFailed { failure } => self.snapshot_failed(from, failure, now),
+            ToServer::Report { report } => self.robot_reports(from, report),
+            ToServer::Audience { audience } => self.audience_reported(from, audience),
+            ToServer::Reception { reception, about } => self.viewer_reports(from, reception, about.as_ref()),
         }
+    }
+
+    fn settle(&mut self, settings: Settings, now: Instant) {
+        let former = std::mem::replace(&mut self.settings, settings);
+        let robot = self.settings.default_robot.clone();
+        // Pages of the family connect and wait: for another robot from now on.
+        if robot != former.default_robot && self.robots.contains_key(&robot) {
+            for peer in self.waiting(now) {
+                self.tell(&peer, ToViewer::Broadcaster { about: Some(RobotRef { robot: robot.clone() }) });
+            }
+        }
+    }
+
+    /// Those who have not said what they want, and so wait for the default robot, if they may watch it.
+    fn waiting(&self, now: Instant) -> Vec<PeerId> {
+        let robot = &self.settings.default_robot;
+        let undecided = self.peers.iter().filter(|(_, role)| matches!(role, Role::Undecided)).map(|(peer, _)| peer);
+        undecided.filter(|peer| self.check_pass(peer, robot, now).is_ok()).cloned().collect()
     }
 
     /// A second call for the same connection changes nothing: the shell may notice an end twice.
@@ -251,6 +356,15 @@ impl Rooms {
             Some(Role::Robot(robot)) => self.robot_left(&robot),
             Some(Role::Viewer(viewer)) => self.viewer_left(peer, viewer, ending, now),
         }
+        self.local.remove(peer);
+        if let Some(pass) = self.passes.remove(peer) {
+            self.expiries.remove(&(pass.until, peer.clone()));
+        }
+    }
+
+    fn not_taken(&mut self, from: &PeerId, notice: Notice) {
+        self.news.push_back(News::NotTaken { code: notice.code });
+        self.notify(from, notice);
     }
 
     fn notify(&mut self, to: &PeerId, notice: Notice) {

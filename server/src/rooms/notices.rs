@@ -1,5 +1,6 @@
 //! What is said to those who are refused, in one place so that it stays one voice.
 
+use crate::auth::Denied;
 use protocol::{CameraInfo, Code, Notice, PeerId, RobotId, VERSION};
 
 /// Joining messages without a version come from pages of the family, which have none.
@@ -66,6 +67,35 @@ pub(super) fn unknown_camera(robot: &RobotId, cameras: &[CameraInfo]) -> Notice 
     Notice::new(Code::UnknownCamera, format!("Robot {robot} has no such camera; it has: {}.", names.join(", ")))
 }
 
+/// The same whether there is such a robot or not.
+pub(crate) fn denied(denied: Denied, robot: Option<&RobotId>) -> Notice {
+    let message = match (denied, robot) {
+        (Denied::Unauthorized, Some(robot)) => {
+            format!("There is no robot {robot} that you may watch. Ask its operator for a link.")
+        }
+        (Denied::Unauthorized, None) => "The link is not one of this server's. Ask for a new one.".to_owned(),
+        (Denied::Expired, _) => "The link has run out. Ask for a new one.".to_owned(),
+        (Denied::Revoked, _) => "The link has been taken back. Ask for a new one.".to_owned(),
+    };
+    Notice::new(denied.code(), message)
+}
+
+pub(super) fn link_is_full() -> Notice {
+    Notice::new(Code::Full, "As many are watching by this link as it allows.")
+}
+
+/// The same whether there is such a robot or not.
+pub(super) fn key_refused(robot: &RobotId) -> Notice {
+    Notice::new(
+        Code::Unauthorized,
+        format!("The key is not that of robot {robot}. `server robot add` or `server robot rotate` gives it one."),
+    )
+}
+
+pub(super) fn sent_away() -> Notice {
+    Notice::new(Code::SentAway, "An operator of this server has ended your visit.")
+}
+
 pub(super) fn robot_replaced(robot: &RobotId) -> Notice {
     Notice::new(Code::Replaced, format!("Another connection has registered robot {robot}."))
 }
@@ -79,8 +109,20 @@ pub(super) fn stranger(to: &PeerId) -> Notice {
     Notice::new(Code::Unauthorized, format!("You have no session with peer {to}."))
 }
 
+pub(super) fn no_robot() -> Notice {
+    Notice::new(Code::Unauthorized, "Only robots report on themselves and their viewers; this connection is none.")
+}
+
+pub(super) fn no_viewer() -> Notice {
+    Notice::new(Code::Unauthorized, "Only viewers report on what they see; this connection is none.")
+}
+
 pub(super) fn malformed(message: &str) -> Notice {
     Notice::new(Code::Malformed, message)
+}
+
+pub(crate) fn too_fast() -> Notice {
+    Notice::new(Code::RateLimited, "You say more at a time than this server takes. What is beyond that is dropped.")
 }
 
 pub(super) fn too_many_candidates() -> Notice {

@@ -1,11 +1,11 @@
 //! Offers, answers, candidates and notices: who may send which to whom.
 
 use protocol::{
-    Candidate, Description, DescriptionKind, MAX_CANDIDATES, Notice, PeerId, RobotId, SessionId, SessionRef, ToRobot,
-    ToViewer,
+    Candidate, Description, DescriptionKind, MAX_CANDIDATES, Notice, PeerId, Reach, RobotId, SessionId, SessionRef,
+    ToRobot, ToViewer,
 };
 
-use super::{Role, Rooms, notices, session::Session};
+use super::{News, Role, Rooms, notices, session::Session};
 
 /// Something that one connection wants another to have.
 pub(super) struct Letter {
@@ -42,7 +42,7 @@ impl Rooms {
         };
         if let Err(notice) = outcome {
             tracing::debug!(%from, code = %notice.code, "message not relayed");
-            self.notify(from, notice);
+            self.not_taken(from, notice);
         }
     }
 
@@ -56,12 +56,14 @@ impl Rooms {
         let message = match letter.payload {
             Payload::Offer(offer) => {
                 let description = check_description(offer, DescriptionKind::Offer)?;
+                let description = self.for_receiver(description, from, &letter.to);
                 ToViewer::Offer { from: from.clone(), description, about }
             }
             Payload::Answer(_) => return Err(notices::malformed("A robot sends offers; it has nothing to answer.")),
             Payload::Candidate(candidate) => {
                 let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
-                if !self.count(&session, |session| &mut session.robot_candidates)? {
+                let passes = self.count(&session, |session| &mut session.robot_candidates)?;
+                if !passes || !self.leads_anywhere(&candidate, from, &letter.to)? {
                     return Ok(());
                 }
                 ToViewer::Candidate { from: from.clone(), candidate, about }
@@ -73,6 +75,9 @@ impl Rooms {
             Some(Role::Viewer(viewer)) if viewer.session.as_ref() == Some(&session));
         if is_there {
             tracing::debug!(%robot, viewer = %letter.to, event = message.event(), "relayed to viewer");
+            if let ToViewer::Offer { .. } = message {
+                self.news.push_back(News::Offered { session });
+            }
             self.tell(&letter.to, message);
         }
         Ok(())
@@ -89,12 +94,14 @@ impl Rooms {
         let message = match letter.payload {
             Payload::Answer(answer) => {
                 let description = check_description(answer, DescriptionKind::Answer)?;
+                let description = self.for_receiver(description, from, &letter.to);
                 ToRobot::Answer { from: from.clone(), description, about }
             }
             Payload::Offer(_) => return Err(notices::malformed("A viewer answers; offers come from the robot.")),
             Payload::Candidate(candidate) => {
                 let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
-                if !self.count(&session, |session| &mut session.viewer_candidates)? {
+                let passes = self.count(&session, |session| &mut session.viewer_candidates)?;
+                if !passes || !self.leads_anywhere(&candidate, from, &letter.to)? {
                     return Ok(());
                 }
                 ToRobot::Candidate { from: from.clone(), candidate, about }
@@ -104,6 +111,27 @@ impl Rooms {
         tracing::debug!(robot = %robot_id, viewer = %from, event = message.event(), "relayed to robot");
         self.tell_robot(&letter.to, message);
         Ok(())
+    }
+
+    /// Whether a candidate is of use to the other end. One that is of no use to anybody is an error.
+    fn leads_anywhere(&self, candidate: &Candidate, from: &PeerId, to: &PeerId) -> Result<bool, Notice> {
+        match candidate.reach() {
+            Some(Reach::Nowhere) => Err(notices::malformed("The candidate leads nowhere: nobody has such an address.")),
+            Some(Reach::SameHost) => Ok(self.share_a_host(from, to)),
+            Some(Reach::Elsewhere) | None => Ok(true),
+        }
+    }
+
+    /// A description with those candidates that are of use to the other end.
+    fn for_receiver(&self, description: Description, from: &PeerId, to: &PeerId) -> Description {
+        let together = self.share_a_host(from, to);
+        let wanted = |reach| reach == Reach::Elsewhere || reach == Reach::SameHost && together;
+        Description { sdp: description.sdp.retain_candidates(wanted), ..description }
+    }
+
+    /// To anybody else, an address of this host would be one of its own.
+    fn share_a_host(&self, one: &PeerId, other: &PeerId) -> bool {
+        self.local.contains(one) && self.local.contains(other)
     }
 
     /// Counts a candidate. The first one too many is an error, further ones are `false`: their sender has been told.

@@ -1,13 +1,17 @@
 //! Robots come, announce themselves again, are replaced, and leave.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use protocol::{
     CameraId, CameraInfo, Notice, PeerId, Register, RegisterReply, Registration, RobotId, RobotRef, SessionId, ToRobot,
     ToViewer, Video, Yes,
 };
 
-use super::{Dialect, Output, Reply, Role, Rooms, notices};
+use super::{Dialect, News, Output, Reply, Role, Rooms, notices};
+use crate::{audit, auth::Proof, turn::credentials::Holder};
 
 /// More cameras than any robot has; each is shown to every visitor of the front page.
 const MAX_CAMERAS: usize = 32;
@@ -20,6 +24,8 @@ const MAX_SEEN: usize = 10_000;
 pub(super) struct Robot {
     pub(super) peer: PeerId,
     pub(super) dialect: Dialect,
+    /// How it was known.
+    pub(super) proof: Proof,
     /// At least one.
     pub(super) cameras: Vec<CameraInfo>,
     /// The viewers that this connection has been told of, and the latest session of each.
@@ -46,10 +52,12 @@ impl Seen {
 }
 
 impl Rooms {
-    pub(super) fn register(&mut self, from: &PeerId, register: Option<Register>, wants_reply: bool) {
-        let outcome = self.enlist(from, register);
+    pub(super) fn register(&mut self, from: &PeerId, register: Option<Register>, wants_reply: bool, now: Instant) {
+        let robot = register.as_ref().and_then(|register| register.robot.clone());
+        let outcome = self.enlist(from, register, now);
         if let Err(notice) = &outcome {
-            tracing::warn!(peer = %from, code = %notice.code, "robot refused");
+            audit::robot_refused(self.known(robot.as_ref()), from, notice.code);
+            self.news.push_back(News::RobotRefused { robot, code: notice.code });
         }
         match outcome {
             Ok(registration) if wants_reply => {
@@ -65,10 +73,9 @@ impl Rooms {
 
     /// The robot's connection is gone, or has become something else. What its viewers receive may well go on.
     pub(super) fn robot_left(&mut self, id: &RobotId) {
-        if self.robots.remove(id).is_none() {
-            return;
-        }
-        tracing::info!(robot = %id, "robot left");
+        let Some(robot) = self.robots.remove(id) else { return };
+        audit::robot_left(id, &robot.peer);
+        self.news.push_back(News::RobotDown { robot: id.clone() });
         self.no_more_snapshots(id);
         let about = Some(RobotRef { robot: id.clone() });
         for viewer in self.audience(id) {
@@ -76,11 +83,12 @@ impl Rooms {
         }
     }
 
-    fn enlist(&mut self, from: &PeerId, register: Option<Register>) -> Result<Registration, Notice> {
+    fn enlist(&mut self, from: &PeerId, register: Option<Register>, now: Instant) -> Result<Registration, Notice> {
         let dialect = Dialect::of(register.as_ref());
         let register = register.unwrap_or_default();
         notices::check_version(register.version)?;
         let id = register.robot.unwrap_or_else(|| self.settings.default_robot.clone());
+        let proof = self.door.claim(&id, register.key.as_ref()).map_err(|_| notices::key_refused(&id))?;
         let cameras = check_cameras(register.cameras)?;
         self.check_room_for(from, &id)?;
 
@@ -101,14 +109,36 @@ impl Rooms {
             }
             None => BTreeMap::new(),
         };
-        let alive = register.sessions.into_iter().take(self.settings.max_viewers).collect();
+        let alive = register.sessions.into_iter().collect();
         let named = self.reconcile(&id, &introduced, alive);
 
-        tracing::info!(robot = %id, cameras = cameras.len(), "robot registered");
+        audit::robot_admitted(&id, from, cameras.len(), proof != Proof::None);
+        self.news.push_back(News::RobotUp { robot: id.clone(), cameras: cameras.clone() });
         self.seen.remember(&id);
-        self.robots.insert(id.clone(), Robot { peer: from.clone(), dialect, cameras, introduced, named });
-        self.announce(&id, from);
-        Ok(Registration { ok: Yes, robot: id, ice_servers: self.settings.ice_servers.clone() })
+        self.robots.insert(id.clone(), Robot { peer: from.clone(), dialect, proof, cameras, introduced, named });
+        self.expect_claims(&id, &register.links, now);
+        self.announce(&id, from, now);
+        // One time for all of them: none waits longer than it should.
+        self.renew_ice = self.renew_ice.or(self.settings.renew_ice_after.map(|after| now + after));
+        let ice_servers = (self.list_ice)(&Holder::Robot(id.clone()), None);
+        Ok(Registration { ok: Yes, robot: id, ice_servers, report_every: self.settings.report_every })
+    }
+
+    /// Credentials of relays end, and robots stay.
+    pub(super) fn renew_ice_servers(&mut self, now: Instant) {
+        if self.renew_ice.is_none_or(|at| now < at) {
+            return;
+        }
+        let told = self.robots.iter().filter(|(_, robot)| robot.dialect == Dialect::Panocast).map(|(id, robot)| {
+            let servers = (self.list_ice)(&Holder::Robot(id.clone()), None);
+            (robot.peer.clone(), ToRobot::IceServers { servers })
+        });
+        let told: Vec<(PeerId, ToRobot)> = told.collect();
+        // Without robots nobody waits for it.
+        self.renew_ice = self.settings.renew_ice_after.filter(|_| !self.robots.is_empty()).map(|after| now + after);
+        for (robot, message) in told {
+            self.tell_robot(&robot, message);
+        }
     }
 
     fn check_room_for(&self, from: &PeerId, id: &RobotId) -> Result<(), Notice> {
@@ -157,10 +187,8 @@ impl Rooms {
     }
 
     /// Everyone who waits for or watches the robot is to ask (again). Pages of the family connect and wait.
-    fn announce(&mut self, id: &RobotId, robot: &PeerId) {
-        let is_default = *id == self.settings.default_robot;
-        let waiting = self.peers.iter().filter(|(_, role)| is_default && matches!(role, Role::Undecided));
-        let mut audience: Vec<PeerId> = waiting.map(|(peer, _)| peer.clone()).collect();
+    fn announce(&mut self, id: &RobotId, robot: &PeerId, now: Instant) {
+        let mut audience = if *id == self.settings.default_robot { self.waiting(now) } else { Vec::new() };
         audience.extend(self.audience(id));
         let about = Some(RobotRef { robot: id.clone() });
         for peer in audience.into_iter().filter(|peer| peer != robot) {

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use protocol::{CameraId, PeerId, RobotId, SessionId, ToRobot};
+use protocol::{CameraId, PeerId, RobotId, SessionId, SessionRef, ToRobot};
 
-use super::{Role, Rooms};
+use super::{Dialect, News, Role, Rooms};
+use crate::{audit, auth::Pass};
 
 /// It outlives the connections at both of its ends, because media does.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Session {
     pub(super) robot: RobotId,
     pub(super) camera: CameraId,
     pub(super) owner: Owner,
+    /// What its viewer's link allows.
+    pub(super) pass: Option<Pass>,
     /// Whether its media still flows, as far as the robot has said.
     pub(super) resumable: bool,
     pub(super) robot_candidates: usize,
@@ -43,33 +46,44 @@ impl Session {
             robot,
             camera,
             owner: Owner::Attached(viewer),
+            pass: None,
             resumable: true,
             robot_candidates: 0,
             viewer_candidates: 0,
         }
     }
+
+    pub(super) fn is_detached(&self) -> bool {
+        matches!(self.owner, Owner::Detached { .. })
+    }
 }
 
 impl Rooms {
-    /// Ends a session and tells its robot, if the viewer was introduced to the robot's present connection.
+    /// Ends a session and tells its robot, now or when it is back.
     pub(super) fn end_session(&mut self, id: &SessionId) {
         let Some(session) = self.forget_session(id) else { return };
-        let Some(robot) = self.robots.get_mut(&session.robot) else { return };
         let viewer = session.owner.peer();
+        let Some(robot) = self.robots.get_mut(&session.robot) else {
+            return self.untold.remember(&session.robot, id);
+        };
+        let to = robot.peer.clone();
         // Under the same name it may have a newer session by now.
         if robot.introduced.get(viewer) == Some(id) {
             robot.introduced.remove(viewer);
-            let to = robot.peer.clone();
-            tracing::info!(robot = %session.robot, %viewer, camera = %session.camera, "viewer left");
             // Pages of the family know one or the other.
             self.tell_robot(&to, ToRobot::DisconnectPeer { viewer: viewer.clone() });
             self.tell_robot(&to, ToRobot::Bye { viewer: viewer.clone() });
+        } else if session.resumable && robot.dialect == Dialect::Panocast {
+            // The robot has come back and named it, and its viewer has not asked again.
+            self.tell_robot(&to, ToRobot::SessionEnded { about: SessionRef { session: id.clone() } });
         }
     }
 
     /// Ends a session without a word.
     pub(super) fn forget_session(&mut self, id: &SessionId) -> Option<Session> {
         let session = self.sessions.remove(id)?;
+        self.news.push_back(News::Left { session: id.clone() });
+        audit::viewer_left(&session.robot, session.owner.peer(), id);
         match &session.owner {
             Owner::Attached(peer) => {
                 if let Some(Role::Viewer(viewer)) = self.peers.get_mut(peer) {

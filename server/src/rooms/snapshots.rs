@@ -1,6 +1,6 @@
 //! Pictures for those who ask over HTTP: fetched from robots, shared by all who ask at about the same time.
 //!
-//! Whoever may watch a robot may have its picture; for now that is everybody.
+//! Whoever may watch a robot may have its picture; who that is was asked at the door.
 
 use std::{
     collections::{BTreeMap, VecDeque},

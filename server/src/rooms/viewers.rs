@@ -1,15 +1,18 @@
 //! Viewers choose a robot, are admitted to it, come back to their sessions, and leave.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::{
     Admission, CameraId, Media, Notice, PeerId, RobotId, SessionId, Ticket, ToRobot, ToViewer, Watch, WatchReply, Yes,
 };
 
+use sha1::{Digest, Sha1};
+
 use super::{
-    Dialect, Ending, Output, Reply, Role, Rooms, notices,
+    Dialect, Ending, News, Output, Reply, Role, Rooms, notices,
     session::{Owner, Session},
 };
+use crate::{audit, turn::credentials::Holder};
 
 /// A connection that asked to watch.
 #[derive(Debug)]
@@ -21,18 +24,25 @@ pub(super) struct Viewer {
 }
 
 impl Rooms {
-    pub(super) fn watch(&mut self, from: &PeerId, watch: Option<Watch>, wants_reply: bool) {
+    pub(super) fn watch(&mut self, from: &PeerId, watch: Option<Watch>, wants_reply: bool, now: Instant) {
         let dialect = Dialect::of(watch.as_ref());
-        let outcome = self.admit(from, dialect, watch.unwrap_or_default());
+        let watch = watch.unwrap_or_default();
+        let wanted = watch.robot.clone();
+        let outcome = self.admit(from, dialect, watch, now);
         match &outcome {
-            Ok(admission) => tracing::info!(
-                robot = %admission.robot,
-                viewer = %from,
-                camera = %admission.camera,
-                resumed = admission.resumed,
-                "viewer joined"
-            ),
-            Err(notice) => tracing::warn!(viewer = %from, code = %notice.code, "viewer refused"),
+            Ok(admission) => {
+                audit::viewer_admitted(admission, from, self.pass_for(from, &admission.robot));
+                self.news.push_back(News::Joined {
+                    session: admission.session.clone(),
+                    robot: admission.robot.clone(),
+                    camera: admission.camera.clone(),
+                    resumed: admission.resumed,
+                });
+            }
+            Err(notice) => {
+                audit::viewer_refused(self.known(wanted.as_ref()), from, self.passes.get(from), notice.code);
+                self.news.push_back(News::Refused { robot: wanted, code: notice.code });
+            }
         }
         match outcome {
             Ok(admission) if wants_reply => {
@@ -51,8 +61,9 @@ impl Rooms {
         match (ending, viewer.dialect) {
             // Media does not need the server: whoever comes back soon finds its picture still running.
             (Ending::Lost, Dialect::Panocast) => {
-                let until = now + self.settings.session_grace;
                 if let Some(session) = self.sessions.get_mut(&id) {
+                    let grace = now + self.settings.session_grace;
+                    let until = session.pass.as_ref().map_or(grace, |pass| pass.until.min(grace));
                     session.owner = Owner::Detached { was: peer.clone(), until };
                     self.deadlines.insert((until, id));
                 }
@@ -61,9 +72,11 @@ impl Rooms {
         }
     }
 
-    fn admit(&mut self, from: &PeerId, dialect: Dialect, watch: Watch) -> Result<Admission, Notice> {
+    fn admit(&mut self, from: &PeerId, dialect: Dialect, watch: Watch, now: Instant) -> Result<Admission, Notice> {
         notices::check_version(watch.version)?;
         let id = watch.robot.unwrap_or_else(|| self.settings.default_robot.clone());
+        // Before anything else: whoever may not watch it does not learn whether it is here.
+        self.check_pass(from, &id, now)?;
         self.choose(from, &id, dialect);
         let Some(robot) = self.robots.get(&id) else {
             return Err(self.absent(&id));
@@ -75,17 +88,27 @@ impl Rooms {
         };
         let first = info.ok_or_else(|| notices::unknown_camera(&id, cameras))?.id.clone();
 
-        let resumed = watch.resume.filter(|session| self.claim(session, &id, watch.camera.as_ref(), from));
+        let resumed = watch.resume.filter(|session| {
+            // Who comes by another link than before takes one of that link's places.
+            self.comes_by_the_same_link(session, from, &id) || self.check_share(from, &id).is_ok()
+        });
+        let resumed = resumed.filter(|session| self.claim(session, &id, watch.camera.as_ref(), from));
         let (session, resumed) = match resumed {
             Some(session) => (session, true),
             None => (self.open(from, &id, first.clone())?, false),
         };
+        let left = self.bind_pass(&session, &id, from, now);
+        // Whatever is longer is cut off at a century.
+        let expires_in = left.map(|left| left.as_secs() as u32);
         let camera = self.sessions.get(&session).map_or(first, |session| session.camera.clone());
         let robot = self.robots.get(&id).expect("claiming and opening a session remove no robot");
         let (peer, cameras) = (robot.peer.clone(), &robot.cameras);
         let video = cameras.iter().find(|info| info.id == camera).map(|info| info.video.clone()).unwrap_or_default();
-        let ticket = Ticket { session: session.clone(), camera: camera.clone(), resumed, wishes: watch.wishes };
+        let link = self.pass_for(from, &id).map(|pass| pass.link.clone());
+        let wishes = watch.wishes;
+        let ticket = Ticket { session: session.clone(), camera: camera.clone(), resumed, expires_in, link, wishes };
         self.tell_robot(&peer, ToRobot::Watcher { viewer: from.clone(), ticket: Some(ticket) });
+        let ice_servers = (self.list_ice)(&holder_of(&id, &session), left);
         Ok(Admission {
             ok: Yes,
             session,
@@ -93,15 +116,17 @@ impl Rooms {
             camera,
             peer,
             resumed,
-            ice_servers: self.settings.ice_servers.clone(),
+            ice_servers,
             video,
             media: Media::P2p,
+            report_every: self.settings.report_every,
         })
     }
 
     /// What is said of a robot that is not here.
     pub(super) fn absent(&self, id: &RobotId) -> Notice {
-        let expected = *id == self.settings.default_robot || self.seen.contains(id);
+        // Behind a guarded door only those ask who may know.
+        let expected = !self.door.is_open() || *id == self.settings.default_robot || self.seen.contains(id);
         if expected { notices::offline(id) } else { notices::unknown_robot(id) }
     }
 
@@ -174,14 +199,30 @@ impl Rooms {
     /// A fresh session. The viewer's former one with this robot is replaced, at the robot by the same viewer's name.
     fn open(&mut self, from: &PeerId, robot_id: &RobotId, camera: CameraId) -> Result<SessionId, Notice> {
         let viewers = self.robots.get(robot_id).map(|robot| &robot.introduced);
-        let others = viewers.map_or(0, |viewers| viewers.len() - usize::from(viewers.contains_key(from)));
-        if others >= self.settings.max_viewers {
+        // Whoever is in has its place, even if the limit has come to be lower.
+        let most = self.settings.max_viewers;
+        if viewers.is_some_and(|viewers| viewers.len() >= most && !viewers.contains_key(from)) {
             return Err(notices::too_many_viewers(robot_id));
         }
-        let id = (self.mint)();
+        self.check_share(from, robot_id)?;
+        // A robot may have named anything, and somebody claimed it.
+        let mut id = (self.mint)();
+        while self.sessions.contains_key(&id) {
+            id = (self.mint)();
+        }
         self.sessions.insert(id.clone(), Session::new(robot_id.clone(), camera, from.clone()));
         self.introduce(from, robot_id, &id);
         Ok(id)
+    }
+
+    /// The session is watched by what its viewer's link allows, and for as long. Returns what is left, in whole seconds.
+    fn bind_pass(&mut self, session: &SessionId, robot: &RobotId, viewer: &PeerId, now: Instant) -> Option<Duration> {
+        let pass = self.pass_for(viewer, robot).cloned();
+        let left = pass.as_ref().map(|pass| pass.until.saturating_duration_since(now).as_secs_f64().ceil());
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.pass = pass;
+        }
+        left.map(|seconds| Duration::from_secs(seconds as u64))
     }
 
     fn introduce(&mut self, viewer: &PeerId, robot: &RobotId, session: &SessionId) {
@@ -195,4 +236,11 @@ impl Rooms {
             robot.introduced.insert(viewer.clone(), session.clone());
         }
     }
+}
+
+/// Tells sessions apart without telling what they are called: whoever knows a session's id can take it over.
+pub(super) fn holder_of(robot: &RobotId, session: &SessionId) -> Holder {
+    let digest = Sha1::digest(session.as_str());
+    let tag = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    Holder::Viewer { robot: robot.clone(), tag }
 }

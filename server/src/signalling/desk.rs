@@ -1,8 +1,11 @@
 //! The one task that owns the rooms: feeds them what happened, and sends what they say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use protocol::{CameraId, PeerId, RobotId};
+use protocol::{CameraId, Code, PeerId, RobotId};
 use serde::Serialize;
 use socketioxide::{
     SendError, SocketError, SocketIo,
@@ -10,23 +13,46 @@ use socketioxide::{
     socket::Sid,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    intake::{Event, Said, peer_id},
+    calls::Calls,
+    intake::{Event, Newcomer, Said, Visitor},
+    refusals::Refusals,
+    settings,
     wire::Arguments,
 };
-use crate::rooms::{Answer, Asker, Ending, Input, Output, Reply, Rooms};
+use crate::{
+    Held,
+    auth::Door,
+    figures::{Figures, Moment, SAMPLE_EVERY},
+    ice::Directory,
+    metrics::Text,
+    rooms::{Answer, Asker, Ending, Input, News, Output, Reply, Rooms, Settings, too_fast},
+    turn::unix_time,
+};
 
 /// How often connections are checked that ended without anybody being told.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// Whoever was refused, or has left, has this long to hear so and to hang up.
+const LINGER: Duration = Duration::from_secs(1);
+
 pub(super) struct Desk {
     rooms: Rooms,
+    figures: Figures,
+    door: watch::Receiver<Door>,
+    ice: Directory,
     io: SocketIo,
+    calls: Calls,
+    refusals: Refusals,
+    /// Those who have no more business here, and when they are hung up on.
+    leaving: VecDeque<(Instant, Visitor)>,
+    endings: JoinSet<()>,
     peers: BTreeMap<PeerId, Connection>,
     /// Those who wait for a picture.
     askers: BTreeMap<Asker, oneshot::Sender<Answer>>,
@@ -34,38 +60,84 @@ pub(super) struct Desk {
 }
 
 struct Connection {
-    sid: Sid,
     since: Instant,
     stage: Stage,
+    newcomer: Newcomer,
 }
 
 /// socketioxide lets a client in a moment before it lets us speak to it; what we said in between would be lost. So the rooms
 /// learn of a connection only when it can be answered.
 enum Stage {
-    /// What it has said already.
-    Greeting(Vec<Said>),
+    /// What came of it already.
+    Greeting(Vec<Early>),
     Open,
 }
 
+enum Early {
+    Said(Said),
+    TooFast,
+}
+
 impl Desk {
-    pub(super) fn new(rooms: Rooms, io: SocketIo) -> Self {
-        Self { rooms, io, peers: BTreeMap::new(), askers: BTreeMap::new(), asked: 0 }
+    pub(super) fn new(rooms: Rooms, door: watch::Receiver<Door>, ice: Directory, io: SocketIo, calls: Calls) -> Self {
+        let figures = Figures::new(rooms.report_every(), moment());
+        Self {
+            rooms,
+            figures,
+            door,
+            ice,
+            io,
+            calls,
+            refusals: Refusals::default(),
+            leaving: VecDeque::new(),
+            endings: JoinSet::new(),
+            peers: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            asked: 0,
+        }
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, cancel: CancellationToken) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, mut config: Held, cancel: CancellationToken) {
+        let mut listed = config.borrow().ice.clone();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut sample = tokio::time::interval(SAMPLE_EVERY);
+        sample.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let deadline = self.rooms.poll_timeout();
             let due = tokio::time::sleep_until(deadline.map_or_else(Instant::now, Instant::from_std));
+            let hangup = self.leaving.front().map(|(at, _)| *at);
+            let hangup_due = tokio::time::sleep_until(hangup.unwrap_or_else(Instant::now));
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(event) = inbox.recv() => self.take(event),
+                () = hangup_due, if hangup.is_some() => self.hang_up(),
+                Some(ended) = self.endings.join_next() => if let Err(error) = ended {
+                    tracing::error!(%error, "a session was not ended");
+                },
                 () = due, if deadline.is_some() => {
                     self.rooms.handle_timeout(Instant::now().into_std());
                     self.flush(None);
                 }
+                // Without anybody who could change it, it stays as it is.
+                Ok(()) = self.door.changed() => {
+                    let door = self.door.borrow_and_update().clone();
+                    self.handle(Input::Door(door));
+                }
                 _ = sweep.tick() => self.sweep(),
+                _ = sample.tick() => self.figures.sample(moment()),
+                // Otherwise there will be no other one.
+                Ok(()) = config.changed() => {
+                    let config = config.borrow_and_update().clone();
+                    let settings = settings(&config, &self.ice);
+                    // What is counted is counted at the pace that was told at first.
+                    let report_every = self.rooms.report_every();
+                    self.handle(Input::Settings(Settings { report_every, ..settings }));
+                    if listed != config.ice {
+                        listed = config.ice.clone();
+                        self.handle(Input::IceChanged);
+                    }
+                }
             }
         }
         self.handle(Input::Draining);
@@ -81,23 +153,42 @@ impl Desk {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Joined(sid) => {
+            Event::Joined(newcomer) => {
                 let stage = Stage::Greeting(Vec::new());
-                self.peers.insert(peer_id(sid), Connection { sid, since: Instant::now(), stage });
+                self.peers.insert(
+                    newcomer.visitor.call.peer().clone(),
+                    Connection { since: Instant::now(), stage, newcomer },
+                );
             }
-            Event::Greeted(sid) => self.greeted(peer_id(sid)),
-            Event::Said(said) => {
-                let from = peer_id(said.from);
-                match self.peers.get_mut(&from).map(|connection| &mut connection.stage) {
-                    Some(Stage::Greeting(waiting)) => waiting.push(said),
-                    Some(Stage::Open) => self.said(from, said),
-                    None => {}
-                }
-            }
-            Event::Left(sid, ending) => self.left(peer_id(sid), ending),
+            Event::TurnedAway(visitor, code) => self.turned_away(visitor, code),
+            Event::Greeted(peer) => self.greeted(peer),
+            Event::TooFast(peer) => match self.stage(&peer) {
+                Some(Stage::Greeting(waiting)) => waiting.push(Early::TooFast),
+                Some(Stage::Open) => self.too_fast(peer),
+                None => {}
+            },
+            Event::Said(said) => match self.stage(&said.from) {
+                Some(Stage::Greeting(waiting)) => waiting.push(Early::Said(said)),
+                Some(Stage::Open) => self.said(said),
+                None => {}
+            },
+            Event::Left(peer, ending) => self.left(peer, ending),
             Event::Enquiry(answer) => {
                 // Whoever asked may have stopped waiting.
                 let _ = answer.send(self.rooms.live());
+            }
+            Event::Overview(answer) => {
+                let _ = answer.send(self.figures.overview(self.peers.len(), moment()));
+            }
+            Event::SendAway(robot, beginning, answer) => {
+                let found = self.rooms.send_away(&robot, beginning.as_str());
+                self.flush(None);
+                let _ = answer.send(found);
+            }
+            Event::Metrics(answer) => {
+                let mut text = Text::default();
+                self.figures.write_metrics(&mut text, self.peers.len(), moment());
+                let _ = answer.send(text);
             }
             Event::Snapshot(robot, camera, answer) => self.snapshot(robot, camera, answer),
         }
@@ -106,24 +197,41 @@ impl Desk {
     fn greeted(&mut self, peer: PeerId) {
         let Some(connection) = self.peers.get_mut(&peer) else { return };
         let stage = std::mem::replace(&mut connection.stage, Stage::Open);
-        self.handle(Input::Connected(peer.clone()));
-        if let Stage::Greeting(waiting) = stage {
-            for said in waiting {
-                self.said(peer.clone(), said);
+        let pass = connection.newcomer.pass.take();
+        let is_local = connection.newcomer.visitor.address.is_of_this_machine();
+        self.handle(Input::Connected { peer: peer.clone(), pass, is_local });
+        let Stage::Greeting(waiting) = stage else { return };
+        for early in waiting {
+            match early {
+                Early::Said(said) => self.said(said),
+                Early::TooFast => self.too_fast(peer.clone()),
             }
         }
     }
 
-    fn said(&mut self, from: PeerId, Said { message, ack, .. }: Said) {
+    fn stage(&mut self, peer: &PeerId) -> Option<&mut Stage> {
+        self.peers.get_mut(peer).map(|connection| &mut connection.stage)
+    }
+
+    fn too_fast(&mut self, peer: PeerId) {
+        self.handle(Input::Malformed { from: peer, notice: too_fast() });
+    }
+
+    fn said(&mut self, Said { from, message, ack, .. }: Said) {
         let input = match message {
-            Ok(message) => Input::Said { from, message, wants_reply: ack.is_some() },
+            Ok(message) => Input::Said { from: from.clone(), message, wants_reply: ack.is_some() },
             Err(error) => {
-                tracing::debug!(peer = %from, %error, "message refused");
-                Input::Malformed { from, notice: error.notice() }
+                let notice = error.notice();
+                // Its words may be those of a key that was said in the wrong place.
+                tracing::debug!(peer = %from, code = %notice.code, "message refused");
+                Input::Malformed { from: from.clone(), notice }
             }
         };
         self.rooms.handle(input, Instant::now().into_std());
         self.flush(ack);
+        if let Some(connection) = self.peers.get(&from) {
+            connection.newcomer.pace.is_robots(self.rooms.is_robot(&from));
+        }
     }
 
     fn snapshot(&mut self, robot: RobotId, camera: Option<CameraId>, answer: oneshot::Sender<Answer>) {
@@ -139,9 +247,31 @@ impl Desk {
         self.handle(Input::Snapshot { asker, robot, camera });
     }
 
+    fn turned_away(&mut self, visitor: Visitor, code: Code) {
+        self.figures.turned_away(code, moment());
+        if self.refusals.note(visitor.address, code, Instant::now().into_std()) {
+            tracing::info!(target: "audit", peer = %visitor.call.peer(), %code, "connection refused");
+        }
+        self.leaves(visitor);
+    }
+
     fn left(&mut self, peer: PeerId, ending: Ending) {
-        self.peers.remove(&peer);
+        if let Some(connection) = self.peers.remove(&peer) {
+            self.leaves(connection.newcomer.visitor);
+        }
         self.handle(Input::Disconnected { peer, ending });
+    }
+
+    fn leaves(&mut self, visitor: Visitor) {
+        self.leaving.push_back((Instant::now() + LINGER, visitor));
+    }
+
+    /// On those whose time it is.
+    fn hang_up(&mut self) {
+        let now = Instant::now();
+        while let Some((_, Visitor { sid, call, .. })) = self.leaving.pop_front_if(|(at, _)| *at <= now) {
+            self.endings.spawn(self.calls.clone().end(sid, call));
+        }
     }
 
     fn handle(&mut self, input: Input) {
@@ -155,6 +285,7 @@ impl Desk {
             match output {
                 Output::ToViewer { to, message } => self.send(to, message.event(), message.arguments()),
                 Output::ToRobot { to, message } => self.send(to, message.event(), message.arguments()),
+                Output::Close { peer } => self.close(peer),
                 Output::Snapshot { asker, answer } => {
                     if let Some(waiting) = self.askers.remove(&asker) {
                         // Whoever asked may have stopped waiting.
@@ -173,16 +304,36 @@ impl Desk {
                 }
             }
         }
+        while let Some(news) = self.rooms.poll_news() {
+            if let News::Barred { holder } = &news {
+                self.ice.take_back(holder.clone(), unix_time());
+            }
+            self.figures.note(news, moment());
+        }
     }
 
     fn send(&mut self, to: PeerId, event: &'static str, arguments: impl Serialize) {
-        let Some(socket) = self.peers.get(&to).and_then(|connection| self.socket(connection.sid)) else { return };
+        let Some(socket) = self.peers.get(&to).and_then(|connection| self.socket(connection.newcomer.visitor.sid))
+        else {
+            return;
+        };
         let arguments = Arguments::of(arguments).expect("messages are plain JSON");
         match socket.emit(event, &arguments) {
             Ok(()) => {}
             Err(SendError::Socket(SocketError::Closed)) => tracing::debug!(peer = %to, event, "not sent: it is closed"),
             Err(SendError::Socket(SocketError::InternalChannelFull)) => self.drop_stalled(to, socket),
             Err(SendError::Serialize(error)) => tracing::error!(%error, event, "message could not be encoded"),
+        }
+    }
+
+    /// What it was told before reaches it, and nothing after.
+    fn close(&mut self, peer: PeerId) {
+        let Some(socket) = self.peers.get(&peer).and_then(|connection| self.socket(connection.newcomer.visitor.sid))
+        else {
+            return;
+        };
+        if let Err(error) = socket.disconnect() {
+            tracing::debug!(%peer, %error, "connection left to its next ping");
         }
     }
 
@@ -194,18 +345,25 @@ impl Desk {
         if let Err(error) = socket.disconnect() {
             tracing::debug!(%peer, %error, "stalled connection left to its next ping");
         }
-        self.peers.remove(&peer);
+        if let Some(connection) = self.peers.remove(&peer) {
+            self.leaves(connection.newcomer.visitor);
+        }
         self.rooms.handle(Input::Disconnected { peer, ending: Ending::Lost }, Instant::now().into_std());
     }
 
-    /// A connection that breaks while it is being greeted ends without a word.
+    /// A connection that breaks while it is being greeted ends without a word. So does the minute of those who were refused.
     fn sweep(&mut self) {
         let now = Instant::now();
+        for (code, refused) in self.refusals.due(now.into_std()) {
+            tracing::info!(target: "audit", refused, last = %code, "more connections of one address refused");
+        }
         let ghosts: Vec<PeerId> = self
             .peers
             .iter()
             .filter(|(_, connection)| now.duration_since(connection.since) >= SWEEP)
-            .filter(|(_, connection)| !self.socket(connection.sid).is_some_and(|socket| socket.connected()))
+            .filter(|(_, connection)| {
+                !self.socket(connection.newcomer.visitor.sid).is_some_and(|socket| socket.connected())
+            })
             .map(|(peer, _)| peer.clone())
             .collect();
         for peer in ghosts {
@@ -220,12 +378,23 @@ impl Desk {
     }
 }
 
+fn moment() -> Moment {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { at: Instant::now().into_std(), unix: u64::try_from(unix.as_millis()).unwrap_or_default() }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::routing::any_service;
     use protocol::ToServer;
 
     use super::*;
-    use crate::rooms::Settings;
+    use crate::{
+        Config,
+        listen::{Hall, Proxies},
+    };
 
     #[tokio::test]
     async fn who_has_gone_waits_in_nobodys_place() {
@@ -234,15 +403,21 @@ mod tests {
             max_robots: 1,
             max_viewers: 1,
             session_grace: Duration::ZERO,
-            ice_servers: Vec::new(),
+            renew_ice_after: None,
+            report_every: None,
         };
         let mint = Box::new(|| "s1".parse().expect("an id"));
-        let (_, io) = SocketIo::new_svc();
-        let mut desk = Desk::new(Rooms::new(settings, mint), io);
+        let (service, io) = SocketIo::new_svc();
+        let proxies = Arc::new(Proxies::new(&Config::default()));
+        let calls = Calls::new(Hall::new("sessions", || (1, 1), proxies), any_service(service));
+        let door = watch::channel(Door::Open).1;
+        let rooms = Rooms::new(settings, Door::Open, mint, Box::new(|_, _| Vec::new()));
+        let config = watch::channel(std::sync::Arc::new(crate::Config::default())).1;
+        let mut desk = Desk::new(rooms, door, Directory::new(&config, None), io, calls);
         let register = r#"["broadcaster",{"version":1,"cameras":[{"id":"front"}]}]"#;
         let message = ToServer::decode(register).expect("a message");
         let robot: PeerId = "r".parse().expect("an id");
-        desk.handle(Input::Connected(robot.clone()));
+        desk.handle(Input::Connected { peer: robot.clone(), pass: None, is_local: false });
         desk.handle(Input::Said { from: robot, message, wants_reply: false });
         for _ in 0..1000 {
             let (answer, mut answered) = oneshot::channel();

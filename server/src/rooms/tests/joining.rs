@@ -136,3 +136,76 @@ fn everyone_is_told_of_the_end() {
     assert_eq!(outputs.len(), 3);
     assert!(outputs.iter().all(|output| output.contains(r#"["notice",{"code":"draining""#)), "{outputs:?}");
 }
+
+#[test]
+fn robots_that_stay_are_told_of_relays_again() {
+    let mut world = World::with(&["robot", "page", "late", "viewer"]);
+    world.rooms.settings.renew_ice_after = Some(RENEW_ICE);
+    let registered = world.ask("robot", r#"["broadcaster",{"version":1,"robot":"relayed"}]"#);
+    assert_one(&registered, &[r#""ice_servers":[{"urls":["stun:robot"]}]"#]);
+    // Pages of the family know no such event.
+    world.say("page", r#"["broadcaster"]"#);
+    let admitted = world.ask("viewer", r#"["watcher",{"robot":"relayed"}]"#);
+    assert!(admitted[1].contains(r#""ice_servers":[{"urls":["stun:viewer"]}]"#), "{admitted:?}");
+    assert_eq!(world.pass(RENEW_ICE - Duration::from_secs(1)), [""; 0]);
+    world.say("late", r#"["broadcaster",{"version":1,"robot":"r3"}]"#);
+    let outputs = world.pass(Duration::from_secs(1));
+    assert_eq!(outputs, [r#"late ["iceServers",[]]"#, r#"robot ["iceServers",[{"urls":["stun:robot"]}]]"#]);
+    assert_eq!(world.pass(RENEW_ICE).len(), 2);
+    let changed = written(world.input(Input::IceChanged));
+    assert_eq!(changed.len(), 2, "at once, if there are others: {changed:?}");
+    assert_eq!(world.pass(RENEW_ICE - Duration::from_secs(1)), [""; 0]);
+    for robot in ["robot", "page", "late"] {
+        world.end(robot, Ending::Goodbye);
+    }
+    assert_eq!(world.pass(RENEW_ICE), [""; 0]);
+    assert_eq!(world.rooms.poll_timeout(), None, "there is nobody to be told");
+}
+
+fn settings(default_robot: &str, max_robots: usize, max_viewers: usize) -> Settings {
+    let default_robot = default_robot.parse().expect("an id");
+    Settings { default_robot, max_robots, max_viewers, session_grace: GRACE, renew_ice_after: None, report_every: None }
+}
+
+#[test]
+fn lower_limits_hold_for_newcomers_and_throw_nobody_out() {
+    let mut world = World::with(&["r1", "r2", "r3", "v1", "v2", "v3", "again"]);
+    for robot in ["r1", "r2"] {
+        world.say(robot, &format!(r#"["broadcaster",{{"robot":"{robot}"}}]"#));
+    }
+    let watch = r#"["watcher",{"robot":"r1"}]"#;
+    world.say("v1", watch);
+    world.say("v2", watch);
+    assert_eq!(world.input(Input::Settings(settings("demo", 1, 1))), []);
+    assert_eq!((world.rooms.live().len(), world.rooms.live()[0].viewers), (2, 2));
+    assert_one(&world.ask("v3", watch), &["full"]);
+    assert_one(&world.ask("r3", r#"["broadcaster",{"robot":"r3"}]"#), &["full"]);
+    // Those who are in are still served, may begin anew, and may come back.
+    assert_one(&world.say("v1", &format!(r#"["candidate","r1",{CANDIDATE}]"#)), &["r1 [\"candidate\",\"v1\""]);
+    assert_one(&world.ask("r2", r#"["broadcaster",{"robot":"r2"}]"#), &["ok"]);
+    assert_eq!(world.ask("v2", watch).len(), 2);
+    world.end("v1", Ending::Lost);
+    assert_eq!(world.ask("again", r#"["watcher",{"robot":"r1","resume":"s1"}]"#).len(), 2);
+    // A robot that lost its link names more sessions than it could have now: all of them are known here.
+    let back = r#"["broadcaster",{"robot":"r1","sessions":["s1","s3"]}]"#;
+    assert_eq!(world.say("r3", back).len(), 4, "the former connection is told, and all three who chose the robot");
+    for (viewer, session) in [("again", "s1"), ("v2", "s3")] {
+        let resumed = world.ask(viewer, &format!(r#"["watcher",{{"robot":"r1","resume":"{session}"}}]"#));
+        assert!(resumed.iter().any(|output| output.contains(r#""resumed":true"#)), "{resumed:?}");
+    }
+    world.end("again", Ending::Goodbye);
+    world.end("v2", Ending::Goodbye);
+    assert_eq!(world.ask("v3", watch).len(), 2);
+}
+
+#[test]
+fn those_who_wait_for_the_default_robot_are_told_when_it_is_another() {
+    let mut world = World::with(&["robot", "waits", "asked"]);
+    world.say("robot", r#"["broadcaster",{"robot":"r1"}]"#);
+    world.say("asked", r#"["watcher",{"robot":"demo"}]"#);
+    let told = written(world.input(Input::Settings(settings("r1", 3, 3))));
+    assert_eq!(told, [r#"waits ["broadcaster",{"robot":"r1"}]"#]);
+    assert_eq!(world.input(Input::Settings(settings("r1", 3, 3))), [], "once");
+    assert_eq!(world.input(Input::Settings(settings("r2", 3, 3))), [], "it is not here");
+    assert_eq!(world.say("waits", r#"["watcher"]"#).len(), 1, "it is told that r2 is not here");
+}

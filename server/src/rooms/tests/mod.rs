@@ -1,18 +1,26 @@
 //! The rooms, told what happens in the words of the wire, with invented ids and instants.
 
+mod audited;
+mod guarded;
 mod joining;
 mod random;
 mod relaying;
+mod reporting;
 mod returning;
 mod snapshots;
 
 use std::time::{Duration, Instant};
 
-use protocol::{PeerId, ToServer};
+use protocol::{IceServer, PeerId, ToServer};
 
-use super::{Ending, Input, Output, Reply, Rooms, Settings};
+use super::{Door, Ending, Input, News, Output, Reply, Rooms, Settings};
+use crate::turn::credentials::Holder;
 
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A robot that relays are listed for.
+const RELAYED: &str = "relayed";
+const RENEW_ICE: Duration = Duration::from_secs(3600);
 
 const OFFER: &str = r#"{"type":"offer","sdp":"v=0\r\nm=video 9 x 96\r\n"}"#;
 const ANSWER: &str = r#"{"type":"answer","sdp":"v=0\r\nm=video 9 x 96\r\n"}"#;
@@ -22,28 +30,48 @@ pub(super) fn peer(id: &str) -> PeerId {
     id.parse().expect("an id")
 }
 
+fn server(holder: &str) -> IceServer {
+    IceServer { urls: vec![format!("stun:{holder}")], username: None, credential: None }
+}
+
 /// Everything around the rooms. Session ids count up from `s1`.
 pub(super) struct World {
     pub(super) rooms: Rooms,
     pub(super) now: Instant,
+    /// What the rooms had to tell, and nobody has asked for yet.
+    pub(super) news: Vec<News>,
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "an instant to count from; std has no other way to make one")]
     pub(super) fn new() -> Self {
+        Self::behind(Door::Open)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an instant to count from; std has no other way to make one")]
+    pub(super) fn behind(door: Door) -> Self {
         let settings = Settings {
             default_robot: "demo".parse().expect("an id"),
             max_robots: 3,
             max_viewers: 3,
             session_grace: GRACE,
-            ice_servers: Vec::new(),
+            renew_ice_after: None,
+            report_every: None,
         };
         let mut minted = 0;
         let mint = move || {
             minted += 1;
             format!("s{minted}").parse().expect("an id")
         };
-        Self { rooms: Rooms::new(settings, Box::new(mint)), now: Instant::now() }
+        // In these tests no relay needs credentials, unless it is asked for by name.
+        let list = |holder: &Holder, most: Option<Duration>| match holder {
+            Holder::Robot(robot) if robot.as_str() == RELAYED => vec![server("robot")],
+            Holder::Viewer { robot, .. } if robot.as_str() == RELAYED => {
+                vec![server(&most.map_or("viewer".to_owned(), |most| format!("for-{}", most.as_secs())))]
+            }
+            Holder::Robot(_) | Holder::Viewer { .. } => Vec::new(),
+        };
+        let rooms = Rooms::new(settings, door, Box::new(mint), Box::new(list));
+        Self { rooms, now: Instant::now(), news: Vec::new() }
     }
 
     /// With these connections, which have said nothing.
@@ -61,11 +89,12 @@ impl World {
     }
 
     pub(super) fn drain(&mut self) -> Vec<Output> {
+        self.news.extend(std::iter::from_fn(|| self.rooms.poll_news()));
         std::iter::from_fn(|| self.rooms.poll_output()).collect()
     }
 
     pub(super) fn connect(&mut self, id: &str) -> Vec<String> {
-        written(self.input(Input::Connected(peer(id))))
+        written(self.input(Input::Connected { peer: peer(id), pass: None, is_local: false }))
     }
 
     pub(super) fn end(&mut self, id: &str, ending: Ending) -> Vec<String> {
@@ -91,13 +120,19 @@ impl World {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Rooms { peers, robots, sessions, deadlines, snapshots, out, settings: _, mint: _, seen: _ } = &self.rooms;
+        let Rooms { peers, robots, sessions, deadlines, snapshots, out, news, passes, expiries, claims, local, .. } =
+            &self.rooms;
         peers.is_empty()
+            && passes.is_empty()
+            && expiries.is_empty()
+            && local.is_empty()
+            && claims.is_empty()
             && robots.is_empty()
             && sessions.is_empty()
             && deadlines.is_empty()
             && snapshots.is_empty()
             && out.is_empty()
+            && news.is_empty()
     }
 }
 
@@ -107,6 +142,7 @@ fn written(outputs: Vec<Output>) -> Vec<String> {
     let json = |result: serde_json::Result<String>| result.expect("encodes");
     let write = |output: &Output| match output {
         Output::ToViewer { to, message } => event(to, json(serde_json::to_string(message))),
+        Output::Close { peer } => format!("{peer} closed"),
         Output::ToRobot { to, message } => event(to, json(serde_json::to_string(message))),
         Output::Reply(Reply::Watch(reply)) => format!("reply {}", json(serde_json::to_string(reply))),
         Output::Snapshot { asker, answer: Ok(jpeg) } => format!("{} {}", asker.0, String::from_utf8_lossy(jpeg)),

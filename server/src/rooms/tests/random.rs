@@ -5,13 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{ToRobot, ToViewer};
 
 use super::*;
-use crate::rooms::Asker;
+use crate::rooms::guard::CLAIMED_WITHIN;
+use crate::{
+    auth::{Access, Pass, guarded, key, pass},
+    figures::{Figures, Moment},
+    rooms::Asker,
+};
 
 const PEERS: usize = 8;
 const ROBOTS: [&str; 3] = ["demo", "r1", "r2"];
+const MOST_ROBOTS: usize = 3;
 
 /// SplitMix64: a failing seed can be run again.
 struct Random(u64);
+
+/// Who is let in, in different moods of the operator.
+fn doors() -> [Door; 4] {
+    let all = [("demo", Access::Public, 'd'), ("r1", Access::Link, '1'), ("r2", Access::Private, '2')];
+    let mut shut = all;
+    shut[0].1 = Access::Link;
+    let mut rotated = all;
+    rotated[1].2 = 'x';
+    [guarded(&all, &[]), guarded(&all, &["l0", "l1"]), guarded(&shut, &[]), guarded(&rotated[..2], &["l1"])]
+}
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
@@ -26,16 +42,30 @@ impl Random {
         format!("p{}", self.below(PEERS))
     }
 
-    fn session(&mut self) -> String {
-        format!("s{}", 1 + self.below(40))
+    /// One of those that were made here, or one that was not: robots may name any.
+    fn session(&mut self, made: usize) -> String {
+        match self.below(40) {
+            number if number < made => format!("s{}", 1 + number),
+            number => format!("elsewhere{number}"),
+        }
     }
 
-    fn message(&mut self) -> String {
-        let (to, session, robot) = (self.peer(), self.session(), ROBOTS[self.below(ROBOTS.len())]);
-        match self.below(14) {
+    fn pass(&mut self, now: Instant) -> Option<Pass> {
+        let (link, robot) = (format!("l{}", self.below(4)), ROBOTS[self.below(ROBOTS.len())]);
+        let until = now + Duration::from_secs(self.below(40) as u64);
+        (self.below(4) > 0).then(|| pass(&link, robot, until))
+    }
+
+    fn key(&mut self) -> String {
+        key(['d', '1', '2', 'x'][self.below(4)]).as_str().to_owned()
+    }
+
+    fn message(&mut self, made: usize) -> String {
+        let (to, session, robot) = (self.peer(), self.session(made), ROBOTS[self.below(ROBOTS.len())]);
+        match self.below(19) {
             0 => r#"["broadcaster"]"#.to_owned(),
             1 => format!(r#"["broadcaster",{{"robot":"{robot}"}}]"#),
-            2 => format!(r#"["broadcaster",{{"robot":"{robot}","sessions":["{session}","{}"]}}]"#, self.session()),
+            2 => format!(r#"["broadcaster",{{"robot":"{robot}","sessions":["{session}","{}"]}}]"#, self.session(made)),
             3 => r#"["watcher"]"#.to_owned(),
             4 | 5 => format!(r#"["watcher",{{"robot":"{robot}"}}]"#),
             6 | 7 => format!(r#"["watcher",{{"robot":"{robot}","resume":"{session}"}}]"#),
@@ -44,6 +74,15 @@ impl Random {
             10 => format!(r#"["answer","{to}",{ANSWER}]"#),
             11 => format!(r#"["candidate","{to}",{CANDIDATE}]"#),
             12 => format!(r#"["offer","{to}",null]"#),
+            13 => format!(r#"["broadcaster",{{"robot":"{robot}","key":"{}"}}]"#, self.key()),
+            14 => format!(
+                r#"["broadcaster",{{"robot":"{robot}","key":"{}","sessions":["{session}","{}"]}}]"#,
+                self.key(),
+                self.session(made)
+            ),
+            15 => r#"["report",{"cameras":[{"id":"main","running":true,"fps":30}]}]"#.to_owned(),
+            16 => format!(r#"["audience",{{"viewers":[{{"session":"{session}","bitrate":1,"loss":0}}]}}]"#),
+            17 => format!(r#"["reception",{{"fps":30,"delay":100}},{{"session":"{session}"}}]"#),
             _ => format!(r#"["notice","{to}",{{"code":"full","message":""}}]"#),
         }
     }
@@ -57,27 +96,36 @@ struct Witness {
     introduced: BTreeMap<PeerId, BTreeSet<PeerId>>,
     /// Those who asked for pictures and have no answer.
     waiting: BTreeSet<Asker>,
+    /// Sessions that the rooms have made.
+    made: usize,
 }
 
 impl Witness {
     fn check(&mut self, output: &Output) {
         match output {
             Output::Reply(_) => {}
+            Output::Close { peer } => assert!(self.connected.contains(peer), "{peer} is gone"),
             Output::Snapshot { asker, .. } => assert!(self.waiting.remove(asker), "an answer for each question"),
             Output::ToRobot { to, message } => {
                 assert!(self.connected.contains(to), "{to} is gone: {message:?}");
                 let known = self.introduced.entry(to.clone()).or_default();
                 match message {
-                    ToRobot::Watcher { viewer, .. } => {
+                    ToRobot::Watcher { viewer, ticket } => {
                         assert!(viewer != to, "introduced to itself");
                         known.insert(viewer.clone());
+                        let session = ticket.as_ref().and_then(|ticket| ticket.session.as_str().strip_prefix('s'));
+                        let number = session.and_then(|number| number.parse().ok());
+                        self.made = self.made.max(number.unwrap_or_default());
                     }
                     ToRobot::DisconnectPeer { viewer } => assert!(known.contains(viewer), "{to}: {message:?}"),
                     ToRobot::Bye { viewer } => assert!(known.remove(viewer), "{to}: {message:?}"),
                     ToRobot::Answer { from, .. } | ToRobot::Candidate { from, .. } => {
                         assert!(known.contains(from), "{to}: {message:?}");
                     }
-                    ToRobot::Notice { .. } | ToRobot::Snapshot { .. } => {}
+                    ToRobot::Notice { .. }
+                    | ToRobot::IceServers { .. }
+                    | ToRobot::Snapshot { .. }
+                    | ToRobot::SessionEnded { .. } => {}
                 }
             }
             Output::ToViewer { to, message } => {
@@ -94,23 +142,97 @@ impl Witness {
     }
 }
 
-fn check_state(rooms: &Rooms) {
+fn check_state(rooms: &Rooms, connected: &BTreeSet<PeerId>, now: Instant) {
+    assert!(rooms.peers.keys().eq(connected), "whoever is here is known, and nobody else");
     for (id, robot) in &rooms.robots {
         assert!(matches!(rooms.peers.get(&robot.peer), Some(super::super::Role::Robot(role)) if role == id));
+        assert!(rooms.door.still_holds(id, robot.proof), "{id} has a key");
         for (viewer, session) in &robot.introduced {
             let session = rooms.sessions.get(session).expect("introduced viewers have sessions");
             assert_eq!((session.owner.peer(), &session.robot), (viewer, id));
+            assert_eq!(rooms.door.watch(id, session.pass.as_ref(), now), Ok(()), "{viewer} may watch {id}");
         }
     }
-    assert!(rooms.robots.len() <= rooms.settings.max_robots);
+    // The limits may have been lowered since they came.
+    assert!(rooms.robots.len() <= MOST_ROBOTS);
 }
 
-fn history(seed: u64) {
+/// Everything that is decided anew while the server runs. Nobody who is in is thrown out, or told to go.
+fn decide(world: &mut World, random: &mut Random) -> Vec<Output> {
+    let settings = Settings {
+        default_robot: ROBOTS[random.below(ROBOTS.len())].parse().expect("an id"),
+        max_robots: 1 + random.below(MOST_ROBOTS),
+        max_viewers: 1 + random.below(3),
+        session_grace: GRACE / (1 + u32::try_from(random.below(3)).expect("small")),
+        renew_ice_after: None,
+        report_every: None,
+    };
+    let who_is_in = |rooms: &Rooms| {
+        let introduced = rooms.robots.iter().map(|(id, robot)| (id.clone(), robot.introduced.clone()));
+        (introduced.collect::<Vec<_>>(), rooms.sessions.keys().cloned().collect::<Vec<_>>())
+    };
+    let before = who_is_in(&world.rooms);
+    let outputs = world.input(Input::Settings(settings));
+    assert_eq!(who_is_in(&world.rooms), before);
+    let invites = |output: &Output| matches!(output, Output::ToViewer { message: ToViewer::Broadcaster { .. }, .. });
+    assert!(outputs.iter().all(invites), "{outputs:?}");
+    outputs
+}
+
+/// Of reports only those are passed on that their sender may give.
+fn tell_figures(figures: &mut Figures, world: &mut World) {
+    let now = Moment { at: world.now, unix: 0 };
+    for news in std::mem::take(&mut world.news) {
+        match &news {
+            News::Report { robot, .. } => assert!(world.rooms.robots.contains_key(robot)),
+            News::Audience { robot, audience } => {
+                for viewer in &audience.viewers {
+                    assert_eq!(world.rooms.sessions.get(&viewer.session).map(|session| &session.robot), Some(robot));
+                }
+            }
+            News::Reception { session, .. } => assert!(world.rooms.sessions.contains_key(session)),
+            News::RobotUp { .. }
+            | News::RobotDown { .. }
+            | News::RobotRefused { .. }
+            | News::Joined { .. }
+            | News::Refused { .. }
+            | News::Offered { .. }
+            | News::Left { .. }
+            | News::Barred { .. }
+            | News::NotTaken { .. } => {}
+        }
+        figures.note(news, now);
+    }
+}
+
+/// Who counts knows of exactly those who are here.
+fn check_figures(figures: &mut Figures, world: &World) {
+    let now = Moment { at: world.now, unix: 0 };
+    figures.sample(now);
+    let overview = figures.overview(world.rooms.peers.len(), now);
+    assert_eq!(overview.viewers, world.rooms.sessions.len());
+    let live: Vec<_> = overview.robots.iter().map(|robot| &robot.robot).collect();
+    assert_eq!(live, world.rooms.robots.keys().collect::<Vec<_>>());
+    for robot in &overview.robots {
+        let sessions = world.rooms.sessions.values().filter(|session| session.robot == robot.robot).count();
+        assert_eq!(robot.viewers.len(), sessions);
+    }
+}
+
+fn history(seed: u64, steps: u64) {
     let mut random = Random(seed);
-    let (mut world, mut witness) = (World::new(), Witness::default());
+    let doors = doors();
+    let guarded = seed % 2 == 1;
+    let door = if guarded { doors[0].clone() } else { Door::Open };
+    let (mut world, mut witness) = (World::behind(door), Witness::default());
+    let mut figures = Figures::new(Some(1), Moment { at: world.now, unix: 0 });
     // What is asked over HTTP comes between, and changes nothing else.
     let mut web = Random(!seed);
-    for number in 0..400 {
+    for number in 0..steps {
+        // Nor does what the operator decides.
+        if web.below(20) == 0 {
+            decide(&mut world, &mut web).iter().for_each(|output| witness.check(output));
+        }
         let input = match web.below(9) {
             0 => {
                 let robot = ROBOTS[web.below(ROBOTS.len())].parse().expect("an id");
@@ -124,6 +246,7 @@ fn history(seed: u64) {
                 Some(Input::Said { from: peer(&web.peer()), message, wants_reply: false })
             }
             2 => witness.waiting.pop_first().map(Input::SnapshotUnasked),
+            3 if guarded && web.below(8) == 0 => Some(Input::Door(doors[web.below(doors.len())].clone())),
             _ => None,
         };
         for output in input.map(|input| world.input(input)).unwrap_or_default() {
@@ -132,8 +255,10 @@ fn history(seed: u64) {
         let id = peer(&random.peer());
         let input = match random.below(10) {
             0 | 1 => {
-                witness.connected.insert(id.clone());
-                Input::Connected(id)
+                // A socket says once that it is there.
+                let known = !witness.connected.insert(id.clone());
+                let pass = random.pass(world.now).filter(|_| guarded && !known);
+                Input::Connected { peer: id, pass, is_local: false }
             }
             2 => {
                 // A socket's id comes back only after its connection has gone, and with it what it was told.
@@ -143,7 +268,7 @@ fn history(seed: u64) {
                 Input::Disconnected { peer: id, ending }
             }
             _ => {
-                let message = ToServer::decode(&random.message()).expect("well-formed");
+                let message = ToServer::decode(&random.message(witness.made)).expect("well-formed");
                 Input::Said { from: id, message, wants_reply: random.below(2) == 0 }
             }
         };
@@ -156,10 +281,16 @@ fn history(seed: u64) {
         let replies = outputs.iter().filter(|output| matches!(output, Output::Reply(_))).count();
         assert_eq!(replies, usize::from(wants_reply), "joining is answered once, and nothing else is");
         outputs.iter().for_each(|output| witness.check(output));
-        check_state(&world.rooms);
+        check_state(&world.rooms, &witness.connected, world.now);
+        tell_figures(&mut figures, &mut world);
         world.now += Duration::from_millis(random.below(2000) as u64);
         world.rooms.handle_timeout(world.now);
         world.drain().iter().for_each(|output| witness.check(output));
+        check_state(&world.rooms, &witness.connected, world.now);
+        tell_figures(&mut figures, &mut world);
+        if number % 20 == 0 {
+            check_figures(&mut figures, &world);
+        }
     }
     for id in witness.connected.clone() {
         witness.connected.remove(&id);
@@ -167,15 +298,30 @@ fn history(seed: u64) {
         outputs.iter().for_each(|output| witness.check(output));
     }
     assert!(witness.waiting.is_empty(), "somebody waits in vain");
-    assert_eq!(world.pass(GRACE), [""; 0], "nobody is left to be told");
+    assert_eq!(world.pass(GRACE.max(CLAIMED_WITHIN)), [""; 0], "nobody is left to be told");
     assert!(world.is_empty(), "something is left behind");
+    tell_figures(&mut figures, &mut world);
+    check_figures(&mut figures, &world);
 }
 
-#[test]
-fn no_history_leads_to_the_wrong_receiver_or_leaves_anything_behind() {
-    for seed in 0..400 {
-        if std::panic::catch_unwind(|| history(seed)).is_err() {
+fn histories(seeds: std::ops::Range<u64>, steps: u64) {
+    for seed in seeds {
+        if std::panic::catch_unwind(|| history(seed, steps)).is_err() {
             panic!("seed {seed} failed");
         }
     }
+}
+
+#[test]
+fn no_long_history_leads_to_the_wrong_receiver_or_leaves_anything_behind() {
+    histories(0..400, 400);
+}
+
+#[test]
+fn none_of_a_hundred_thousand_histories_does() {
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            scope.spawn(move || histories(part * 25_000..(part + 1) * 25_000, 40));
+        }
+    });
 }

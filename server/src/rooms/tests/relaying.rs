@@ -117,3 +117,54 @@ fn malformed_messages_are_answered_and_the_gone_are_not() {
     assert_eq!(world.input(input("absent")), []);
     assert_eq!(world.say("absent", r#"["broadcaster"]"#), [""; 0]);
 }
+
+fn host(address: &str) -> String {
+    format!(r#"{{"candidate":"candidate:1 1 udp 1 {address} 5000 typ host"}}"#)
+}
+
+#[test]
+fn candidates_that_lead_nowhere_are_not_relayed_and_those_of_a_host_only_within_it() {
+    let say = |world: &mut World, address: &str| {
+        let to_viewer = world.say("robot", &format!(r#"["candidate","viewer",{}]"#, host(address)));
+        let to_robot = world.say("viewer", &format!(r#"["candidate","robot",{}]"#, host(address)));
+        [to_viewer, to_robot]
+    };
+    let mut apart = two_pairs();
+    for told in say(&mut apart, "224.0.0.251").into_iter().chain(say(&mut apart, "0.0.0.0")) {
+        assert_one(&told, &["notice", "malformed", "leads nowhere"]);
+    }
+    assert_eq!(say(&mut apart, "127.0.0.1"), [[""; 0]; 2]);
+    for address in ["192.168.1.5", "a1b2.local", "203.0.113.5"] {
+        let [to_viewer, to_robot] = say(&mut apart, address);
+        assert_one(&to_viewer, &["viewer [\"candidate\"", address]);
+        assert_one(&to_robot, &["robot [\"candidate\"", address]);
+    }
+    // Only one of them is here.
+    let mut world = World::new();
+    world.input(Input::Connected { peer: peer("robot"), pass: None, is_local: true });
+    world.connect("viewer");
+    world.say("robot", r#"["broadcaster"]"#);
+    world.say("viewer", r#"["watcher"]"#);
+    assert_eq!(say(&mut world, "127.0.0.1"), [[""; 0]; 2]);
+    let mut together = World::new();
+    for id in ["robot", "viewer"] {
+        together.input(Input::Connected { peer: peer(id), pass: None, is_local: true });
+    }
+    together.say("robot", r#"["broadcaster"]"#);
+    together.say("viewer", r#"["watcher"]"#);
+    let [to_viewer, to_robot] = say(&mut together, "127.0.0.1");
+    assert_one(&to_viewer, &["127.0.0.1"]);
+    assert_one(&to_robot, &["127.0.0.1"]);
+}
+
+#[test]
+fn descriptions_are_relayed_without_the_candidates_that_are_of_no_use_there() {
+    let mut world = two_pairs();
+    let line = |address: &str| format!(r"a=candidate:1 1 udp 1 {address} 5000 typ host\r\n");
+    let offer = |lines: &str| format!(r#"{{"type":"offer","sdp":"v=0\r\nm=video 9 x 96\r\n{lines}"}}"#);
+    let all = offer(&format!("{}{}{}", line("127.0.0.1"), line("192.168.1.5"), line("224.0.0.1")));
+    assert_eq!(
+        world.say("robot", &format!(r#"["offer","viewer",{all}]"#)),
+        [format!(r#"viewer ["offer","robot",{},{{"session":"s1"}}]"#, offer(&line("192.168.1.5")))]
+    );
+}
