@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
 /**
@@ -18,13 +20,59 @@ function socketIoClient(): Plugin {
   };
 }
 
+/** Keeps the names of a script to itself that runs in pages of others. */
+function selfContained(name: string): Plugin {
+  return {
+    name: "self-contained",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const chunk = bundle[name];
+      if (chunk?.type !== "chunk") throw new Error(`${name} is not built`);
+      if (chunk.imports.length > 0) throw new Error(`${name} needs other files`);
+      chunk.code = `(()=>{${chunk.code}})();\n`;
+    },
+  };
+}
+
+/** What a viewer may have to load in all, with every button pressed, in bytes, gzipped: it opens at once on a phone in a field. */
+const BUDGET = 45_000;
+
+/** Lays each file beside itself as small as it gets, for the server to hand out, and refuses a page that is too large. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    apply: "build",
+    // What is on the disk is what it will be: until then, other plugins still change the files.
+    writeBundle({ dir = "" }, bundle) {
+      let size = 0;
+      for (const name of Object.keys(bundle)) {
+        const source = readFileSync(join(dir, name));
+        const gzipped = gzipSync(source, { level: 9 });
+        writeFileSync(join(dir, `${name}.gz`), gzipped);
+        writeFileSync(join(dir, `${name}.br`), brotliCompressSync(source));
+        if (!/admin|^socket\.io/.test(name)) size += gzipped.length;
+      }
+      this.info(`${size} of ${BUDGET} bytes`);
+      if (size > BUDGET) throw new Error(`the page weighs ${size} bytes, gzipped, more than ${BUDGET}`);
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [socketIoClient()],
+  plugins: [socketIoClient(), selfContained("embed.js"), compressed()],
   build: {
     target: "es2022",
     // The server's content security policy allows no `data:` addresses and no inline script.
     assetsInlineLimit: 0,
-    modulePreload: false,
+    // The page names all that it begins with, so that nothing waits for something else to be read first.
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      input: ["index.html", "admin.html", "src/embed.ts"],
+      output: {
+        // Pages of others name this file, so its name stays.
+        entryFileNames: ({ name }) => (name === "embed" ? "embed.js" : "assets/[name]-[hash].js"),
+      },
+    },
   },
   server: {
     // `npx vite` beside a running server.

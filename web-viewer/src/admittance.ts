@@ -92,6 +92,12 @@ export class Admittance {
     this.#failures = 0;
   }
 
+  /** The server is away: what it said of the robot, and of others, may not be so any more. What it said of itself is. */
+  unlinked(): void {
+    this.rest();
+    if (!this.#stopped && this.#problem?.code !== "draining") this.#problem = undefined;
+  }
+
   /** Starts over, as if nothing had been refused or had failed. */
   forget(): void {
     this.#failures = 0;

@@ -7,6 +7,7 @@
 import { apart } from "./apart";
 import { Candidates } from "./candidates";
 import type { ReceivedFrame } from "./delay";
+import type { Gathered } from "./diagnosis";
 import { allowExtensions, canAllowExtensions } from "./extensions";
 import type { Hold, ReceivedSound } from "./lipsync";
 import type { Candidate, Description, IceServer } from "./protocol.gen";
@@ -24,6 +25,7 @@ export class Connection {
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   readonly #candidates = new Candidates();
+  readonly #gathered = { kinds: new Set<string>(), errors: new Set<number>() };
   #answered = false;
   #refused = false;
   #turn: Promise<void> = Promise.resolve();
@@ -34,9 +36,9 @@ export class Connection {
     const { signal } = this.#life;
     this.#peer.addEventListener("track", (event) => this.#tracked(event), { signal });
     this.#peer.addEventListener("connectionstatechange", () => events.state(this.#peer.connectionState), { signal });
-    this.#peer.addEventListener("icecandidate", ({ candidate }) => candidate && events.candidate(trim(candidate)), {
-      signal,
-    });
+    this.#peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.#gather(candidate), { signal });
+    const failed = ({ errorCode }: RTCPeerConnectionIceErrorEvent): unknown => this.#gathered.errors.add(errorCode);
+    this.#peer.addEventListener("icecandidateerror", failed, { signal });
   }
 
   /**
@@ -59,6 +61,11 @@ export class Connection {
     } catch (error) {
       console.debug("the servers stay as they are", error);
     }
+  }
+
+  /** What is known of this side's ways out, for explaining that there is none. */
+  get gathered(): Gathered {
+    return this.#gathered;
   }
 
   /** The last video frame that was handed on to the picture. */
@@ -110,6 +117,11 @@ export class Connection {
     if (this.#answered) return;
     this.#answered = true;
     if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
+  }
+
+  #gather(candidate: RTCIceCandidate): void {
+    if (candidate.type) this.#gathered.kinds.add(candidate.type);
+    this.#events.candidate(trim(candidate));
   }
 
   #receiver(kind: string): RTCRtpReceiver | undefined {

@@ -1,88 +1,57 @@
 /** Buttons and keys, which do the same. Keys work only while the picture has focus, and Tab and Esc stay the browser's. */
+import { askedBy, BUTTONS, isLook, isOfAll, LOOKS, type Action, type Deed } from "./actions";
 import { element } from "./dom";
+import { Fullscreen } from "./fullscreen";
 import type { Picture } from "./picture";
 import { Pointers } from "./pointers";
-import { START, stepped, zoomed, type Look } from "./view";
+import { t } from "./text";
 
-const LOOKS = {
-  left: (look) => stepped(look, -1, 0),
-  right: (look) => stepped(look, 1, 0),
-  up: (look) => stepped(look, 0, 1),
-  down: (look) => stepped(look, 0, -1),
-  in: (look) => zoomed(look, 1 / 1.15),
-  out: (look) => zoomed(look, 1.15),
-  home: () => START,
-} satisfies Record<string, (look: Look) => Look>;
-
-type Action = keyof typeof LOOKS | "fullscreen" | "mute" | "stats" | "help";
-
-const KEYS = new Map<string, Action>([
-  ["ArrowLeft", "left"],
-  ["ArrowRight", "right"],
-  ["ArrowUp", "up"],
-  ["ArrowDown", "down"],
-  ["+", "in"],
-  ["=", "in"],
-  ["-", "out"],
-  ["Home", "home"],
-  ["f", "fullscreen"],
-  ["m", "mute"],
-  ["i", "stats"],
-  ["?", "help"],
-]);
-
-/** Every button of the page and what it does. */
-const BUTTONS: readonly [id: string, action: Action][] = [
-  ["look-left", "left"],
-  ["look-right", "right"],
-  ["look-up", "up"],
-  ["look-down", "down"],
-  ["zoom-in", "in"],
-  ["zoom-out", "out"],
-  ["recentre", "home"],
-  ["fullscreen", "fullscreen"],
-  ["mute", "mute"],
-  ["stats-toggle", "stats"],
-  ["help-toggle", "help"],
-];
+/** What others do. */
+export type Elsewhere = Record<Exclude<Deed, "fullscreen" | "help" | "mute" | "pip" | "way">, () => void>;
 
 export class Controls {
   readonly #picture: Picture;
   readonly #pointers: Pointers;
-  readonly #toggleStats: () => boolean;
+  readonly #elsewhere: Elsewhere;
   readonly #life = new AbortController();
+  readonly #fullscreen: Fullscreen;
   readonly #help = element("help", HTMLDialogElement);
-  readonly #fullscreen = element("fullscreen", HTMLButtonElement);
+  readonly #menu = element("menu", HTMLElement);
   readonly #mute = element("mute", HTMLButtonElement);
-  readonly #stats = element("stats-toggle", HTMLButtonElement);
+  readonly #pip = element("pip", HTMLButtonElement);
 
-  constructor(picture: Picture, modest: boolean, toggleStats: () => boolean) {
+  /** `modest`: the page is part of another one. `camera` is told the place of the one that is asked for. */
+  constructor(picture: Picture, modest: boolean, elsewhere: Elsewhere, camera: (place: number) => void) {
     this.#picture = picture;
     this.#pointers = new Pointers(picture, modest);
-    this.#toggleStats = toggleStats;
+    this.#elsewhere = elsewhere;
     const { signal } = this.#life;
+    this.#fullscreen = new Fullscreen(signal);
     for (const [id, action] of BUTTONS) {
       element(id, HTMLButtonElement).addEventListener("click", () => this.#do(action), { signal });
     }
-    const surfaces: HTMLElement[] = [picture.canvas, picture.video];
-    for (const surface of surfaces) {
-      surface.addEventListener("keydown", (event) => this.#press(event), { signal });
-    }
+    const press = (event: KeyboardEvent): void => {
+      const asked = askedBy(event);
+      // A key that is held down goes on turning the view, and does everything else once.
+      if (event.repeat && !(typeof asked === "string" && isLook(asked))) return;
+      if (typeof asked === "object") camera(asked.camera);
+      else if (!asked || (event.currentTarget === grid ? !isOfAll(asked) : isLook(asked) && !picture.surrounds)) return;
+      else this.#do(asked);
+      event.preventDefault();
+    };
+    const grid = element("grid", HTMLElement);
+    const surfaces: HTMLElement[] = [picture.canvas, picture.video, grid];
+    for (const surface of surfaces) surface.addEventListener("keydown", press, { signal });
     element("help-close", HTMLButtonElement).addEventListener("click", () => this.#help.close(), { signal });
-    document.addEventListener("fullscreenchange", () => this.#showFullscreen(), { signal });
+    picture.video.addEventListener("volumechange", () => this.#showMuted(), { signal });
+    // A choice has been made: the menu is no longer in the way.
+    this.#menu.addEventListener("click", () => this.#menu.hidePopover(), { signal });
+    this.#pip.hidden = !document.pictureInPictureEnabled;
   }
 
   close(): void {
     this.#life.abort();
     this.#pointers.close();
-  }
-
-  #press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = KEYS.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
-    if (!action || (isLook(action) && !this.#picture.surrounds)) return;
-    event.preventDefault();
-    this.#do(action);
   }
 
   #do(action: Action): void {
@@ -93,50 +62,47 @@ export class Controls {
     }
     switch (action) {
       case "fullscreen":
-        return this.#toggleFullscreen();
+        return this.#fullscreen.toggle();
       case "mute":
-        return this.#toggleMute();
-      case "stats":
-        this.#stats.ariaPressed = String(this.#toggleStats());
+        this.#picture.video.muted = !this.#picture.video.muted;
         return;
       case "help":
         return this.#help.open ? this.#help.close() : this.#help.showModal();
+      case "pip":
+        return void this.#togglePictureInPicture();
+      case "way":
+        this.#pointers.stop();
+        this.#picture.nextWay();
+        // The focus stays where keys are heard.
+        return this.#picture.focus();
+      case "grid":
+      case "gyro":
+      case "headset":
+      case "record":
+      case "save":
+      case "saveAll":
+      case "share":
+      case "stats":
+        return this.#elsewhere[action]();
       default:
         action satisfies never;
     }
   }
 
-  #toggleMute(): void {
+  /** Others may have changed it too: the page around this one, or the browser. */
+  #showMuted(): void {
     const { video } = this.#picture;
-    video.muted = !video.muted;
-    this.#mute.ariaPressed = String(!video.muted);
-    this.#mute.ariaLabel = video.muted ? "Turn sound on (M)" : "Turn sound off (M)";
+    this.#mute.classList.toggle("on", !video.muted);
+    this.#mute.title = video.muted ? t("Turn sound on (M)") : t("Turn sound off (M)");
+    this.#mute.ariaLabel = this.#mute.title;
   }
 
-  #toggleFullscreen(): void {
-    if (document.fullscreenElement) {
-      document.exitFullscreen().catch(() => this.#showFullscreen());
-    } else if (document.fullscreenEnabled) {
-      document.documentElement.requestFullscreen().catch(() => this.#fill(true));
-    } else {
-      // An iPhone gives full screen to nothing but videos: there the page only puts away everything around the picture.
-      this.#fill(!("fill" in document.body.dataset));
+  async #togglePictureInPicture(): Promise<void> {
+    try {
+      if (document.pictureInPictureElement) await document.exitPictureInPicture();
+      else await this.#picture.video.requestPictureInPicture();
+    } catch (error) {
+      console.debug("no picture in picture", error);
     }
   }
-
-  #fill(fill: boolean): void {
-    if (fill) document.body.dataset["fill"] = "";
-    else delete document.body.dataset["fill"];
-    this.#showFullscreen();
-  }
-
-  #showFullscreen(): void {
-    const on = document.fullscreenElement !== null || "fill" in document.body.dataset;
-    this.#fullscreen.ariaPressed = String(on);
-    this.#fullscreen.ariaLabel = on ? "Leave full screen (F)" : "Full screen (F)";
-  }
-}
-
-function isLook(action: Action): action is keyof typeof LOOKS {
-  return action in LOOKS;
 }

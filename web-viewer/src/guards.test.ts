@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fixtures from "../../protocol/fixtures/messages.json";
 import { decodeLiveRobots, decodeToViewer, decodeWatchReply } from "./guards";
+import { sightOf } from "./panorama/sight";
 
 const decode = ([event, ...args]: readonly unknown[]) => decodeToViewer(String(event), args);
 
@@ -44,6 +45,9 @@ describe("what the server says", () => {
   });
 });
 
+const cubeOf = (cell: unknown) => ({ columns: 3, cells: Array<unknown>(6).fill(cell) });
+const CUBE = cubeOf({ face: "front", turn: 0 });
+
 describe("the reply to `watcher`", () => {
   it.each(fixtures.watch_replies.map((reply) => [JSON.stringify(reply), reply]))("%s is taken as it is", (_, reply) => {
     expect(decodeWatchReply(reply)).toEqual(reply);
@@ -62,14 +66,27 @@ describe("the reply to `watcher`", () => {
     [{ resumed: "no" }],
     [{ ice_servers: [{ urls: "stun:stun.example" }] }],
     [{ ice_servers: [{ urls: ["stun:stun.example"], username: 7 }] }],
-    [{ video: { projection: { kind: "cubist" }, rungs: [] } }],
+    [{ video: { projection: {}, rungs: [] } }],
     [{ video: { projection: { kind: "flat" }, rungs: [{ width: 1 }] } }],
     [{ video: { projection: { kind: "flat" }, mount: { yaw: 1 }, rungs: [] } }],
     [{ video: { projection: { kind: "equirectangular", coverage: [360] }, rungs: [] } }],
     [{ video: { projection: { kind: "fisheye", lens: { fov: 190 } }, rungs: [] } }],
     [{ video: { projection: { kind: "dual_fisheye", lenses: [], blend: 5 }, rungs: [] } }],
+    [{ video: { projection: { kind: "cube_map" }, rungs: [] } }],
+    [{ video: { projection: { kind: "cube_map", layout: { columns: 3, cells: [] } }, rungs: [] } }],
+    [{ video: { projection: { kind: "cube_map", layout: { ...CUBE, columns: 4 } }, rungs: [] } }],
+    [{ video: { projection: { kind: "equiangular", layout: { ...CUBE, padding: 0.1 } }, rungs: [] } }],
+    [{ video: { projection: { kind: "equiangular", layout: cubeOf({ face: "top", turn: 0 }) }, rungs: [] } }],
+    [{ video: { projection: { kind: "equiangular", layout: cubeOf({ face: "up", turn: 45 }) }, rungs: [] } }],
   ])("with %j is none", (change) => {
     expect(decodeWatchReply({ ...admission, ...change })).toBeUndefined();
+  });
+
+  it("may have a projection of a later version, whose picture is shown as it comes", () => {
+    const video = { projection: { kind: "cubist" }, rungs: [] };
+    const reply = decodeWatchReply({ ...admission, video });
+    expect(reply).toMatchObject({ video });
+    expect(reply && "video" in reply && sightOf(reply.video)).toBeUndefined();
   });
 
   it.each([[undefined], [null], [7], [[]], [{}], [{ error: "no" }]])("%j is none", (value) => {

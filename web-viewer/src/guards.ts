@@ -9,6 +9,9 @@ import type {
   CameraInfo,
   Candidate,
   Code,
+  CubeCell,
+  CubeFace,
+  CubeLayout,
   Description,
   IceServer,
   Lens,
@@ -34,6 +37,8 @@ export const CODES: Record<Code, true> = {
   token_expired: true,
   token_revoked: true,
   full: true,
+  crowded: true,
+  sent_away: true,
   rate_limited: true,
   too_large: true,
   malformed: true,
@@ -45,6 +50,8 @@ export const CODES: Record<Code, true> = {
   camera_lost: true,
   draining: true,
 };
+
+const FACES: Record<CubeFace, true> = { front: true, right: true, back: true, left: true, up: true, down: true };
 
 /** The event in the protocol's form, or nothing when it is none that a viewer knows. */
 export function decodeToViewer(event: string, args: readonly unknown[]): ToViewer | undefined {
@@ -95,7 +102,8 @@ function isAdmission(value: unknown): value is Admission {
     typeof value["resumed"] === "boolean" &&
     isListOf(isIceServer)(value["ice_servers"]) &&
     isVideo(value["video"]) &&
-    value["media"] === "p2p"
+    value["media"] === "p2p" &&
+    isOptional(isNumber, value["report_every"])
   );
 }
 
@@ -132,9 +140,27 @@ function isProjection(value: unknown): value is Projection {
       return isLens(value["lens"]);
     case "dual_fisheye":
       return isListOf(isLens)(value["lenses"]) && value["lenses"].length === 2 && isNumber(value["blend"]);
+    case "cube_map":
+    case "equiangular":
+      return isCubeLayout(value["layout"]);
     default:
-      return false;
+      // Of a later version: its picture is shown as it comes.
+      return isString(value["kind"]);
   }
+}
+
+function isCubeLayout(value: unknown): value is CubeLayout {
+  return (
+    isRecord(value) &&
+    [1, 2, 3, 6].some((columns) => columns === value["columns"]) &&
+    isOptional(isNumbers(2), value["padding"]) &&
+    isListOf(isCubeCell)(value["cells"]) &&
+    value["cells"].length === 6
+  );
+}
+
+function isCubeCell(value: unknown): value is CubeCell {
+  return isRecord(value) && isOneOf(FACES)(value["face"]) && [0, 90, 180, 270].some((turn) => turn === value["turn"]);
 }
 
 function isLens(value: unknown): value is Lens {

@@ -4,7 +4,7 @@
  * A picture is shown as soon as it is decoded; sound waits for its late packets and for the device that plays it. While
  * nobody listens, that is nobody's concern. Who listens gets a later picture rather than one that does not fit.
  */
-import { NTP_TO_UNIX, type ReceivedFrame } from "./delay";
+import { median, NTP_TO_UNIX, type Clocks, type ReceivedFrame } from "./delay";
 import type { Millis } from "./retry";
 
 /** What the receiver says of the sound that it handed on last; `timestamp` counts from 1970, on the page's clock. */
@@ -37,11 +37,7 @@ const CHANGE_SEEN_AFTER: Millis = 500;
 const STOPPED: Millis = 3000;
 
 /** From capture to the ear. Only comparing it with the picture's way means anything: two clocks are in it. */
-export function captureToEar(
-  sound: ReceivedSound | undefined,
-  device: Millis,
-  clocks: { now: number; origin: number },
-): Millis | undefined {
+export function captureToEar(sound: ReceivedSound | undefined, device: Millis, clocks: Clocks): Millis | undefined {
   if (sound?.captureTimestamp === undefined) return undefined;
   const handedOn = sound.timestamp - clocks.origin;
   if (clocks.now - handedOn > STOPPED) return undefined;
@@ -106,9 +102,4 @@ export class LipSync {
     this.#lags = [];
     this.#showsAt = now + change / CHANGE_PER_MS + CHANGE_SEEN_AFTER;
   }
-}
-
-function median(values: Millis[]): Millis {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

@@ -6,6 +6,10 @@ import type { Millis } from "./retry";
 import type { ConnectionId } from "./steps";
 
 const STALLED_AFTER: Millis = 1000;
+/** Nobody sees the frames of a hidden page. Those that it counts stand for them, once a second or a little less often. */
+const STALLED_UNSEEN: Millis = 3000;
+/** Another camera is there within this; a word about it would only flicker. */
+const SUPERSEDES_WITHIN: Millis = 1000;
 /** The notice of a lost camera comes by way of the server, and may overtake the last of its pictures by this much. */
 const LAST_PICTURES: Millis = 1500;
 
@@ -16,6 +20,7 @@ export class Peer {
   session: SessionId;
   id: PeerId;
   #cameraLostAt: Millis | undefined;
+  #supersededAt: Millis | undefined;
   #countedAt: Millis;
   readonly #media: Liveness;
   readonly #path = new Path();
@@ -44,6 +49,11 @@ export class Peer {
   /** Whether there is nothing that could arrive. */
   get cameraLost(): boolean {
     return this.#cameraLostAt !== undefined && !this.broken;
+  }
+
+  /** Another camera is wanted: what this one still shows is not that. */
+  supersede(now: Millis): void {
+    this.#supersededAt ??= now;
   }
 
   loseCamera(now: Millis): void {
@@ -102,9 +112,10 @@ export class Peer {
     return this.#media.age(now);
   }
 
-  isLive(now: Millis): boolean {
+  isLive(visible: boolean, now: Millis): boolean {
+    if (this.#supersededAt !== undefined && now - this.#supersededAt > SUPERSEDES_WITHIN) return false;
     const age = this.age(now);
-    return age !== undefined && age <= this.#patience;
+    return age !== undefined && age <= (visible ? this.#patience : Math.max(this.#patience, STALLED_UNSEEN));
   }
 
   verdict(visible: boolean, now: Millis): Verdict {

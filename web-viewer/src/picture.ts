@@ -1,156 +1,115 @@
-/**
- * The picture itself: the `<video>`, and over it the canvas when the camera sees all around.
- *
- * Tells of every frame that is really shown. The video stays in the page even when the canvas covers it, as some browsers
- * decode only what is in sight.
- */
-import { element } from "./dom";
-import { transposed, turned } from "./panorama/camera";
-import { surroundOf } from "./panorama/projection";
-import type { Surround } from "./panorama/surround";
-import { Renderer } from "./panorama/renderer";
-import type { Projection, Rotation, Video } from "./protocol.gen";
-import { bounded, lookFromQuery, type Look } from "./view";
+/** The one picture that the page is about: looked around in, shown one way or another, and taken home. */
+import { element, setText } from "./dom";
+import { asPanorama } from "./panorama/xmp";
+import { Pane, type PaneEvents } from "./pane";
+import { painted } from "./still";
+import { t, type English } from "./text";
+import { bounded, lookFromHash, lookFromQuery, startOf, type Eye, type Look } from "./view";
 
-const LEVEL: Rotation = { yaw: 0, pitch: 0, roll: 0 };
+/** How what surrounds the viewer is shown: by one of the eyes, or the whole picture as the camera gives it. */
+export type Way = Eye | "whole";
 
-export interface PictureEvents {
-  /** A new frame is on the screen. */
-  frame(): void;
-  /** This browser cannot draw what surrounds: it is shown flat. */
-  flattened(): void;
-}
+const WAYS: Record<Way, English> = { window: "looking around", planet: "little planet", whole: "whole picture" };
+const NEXT: Record<Way, Way> = { window: "planet", planet: "whole", whole: "window" };
 
-export class Picture {
-  readonly video = element("video", HTMLVideoElement);
-  readonly canvas = element("panorama", HTMLCanvasElement);
-  readonly #start = element("start", HTMLButtonElement);
+export class Picture extends Pane {
   readonly #mute = element("mute", HTMLButtonElement);
-  readonly #events: PictureEvents;
-  readonly #life = new AbortController();
-  #shown: VideoFrameCallbackMetadata | undefined;
-  #look = lookFromQuery(location.search);
-  /** What the surround was made from: it is made anew only when that changes. */
-  #sight = "";
-  #surround: Surround | undefined;
-  #mount: Rotation = LEVEL;
-  #renderer: Renderer | undefined;
+  readonly #wayNow = element("way-now", HTMLElement);
+  /** Where somebody looked last through the other eye. */
+  #before: Partial<Record<Eye, Look>> = {};
 
-  constructor(events: PictureEvents) {
-    this.#events = events;
-    const { signal } = this.#life;
-    this.#start.addEventListener("click", () => this.#play(), { signal });
-    this.video.muted = true;
-    this.#nextFrame();
-    this.look = this.#look;
+  constructor(events: PaneEvents) {
+    super(element("video", HTMLVideoElement), element("panorama", HTMLCanvasElement), events);
+    this.look = lookFromHash(location.hash) ?? lookFromQuery(location.search);
+    addEventListener("hashchange", () => this.#follow(), { signal: this.life.signal });
   }
 
-  /** Whether the video itself tells of frames; otherwise only the statistics know. */
-  get seesFrames(): boolean {
-    return "requestVideoFrameCallback" in this.video && !document.hidden;
+  /** Whether somebody has it though the page is hidden. */
+  get isElsewhere(): boolean {
+    return !this.video.muted || document.pictureInPictureElement === this.video;
   }
 
-  /** Whether a new frame would come before somebody's eyes: not in a hidden page, nor before a tap that is needed. */
-  get canShow(): boolean {
-    return !document.hidden && this.#start.hidden !== false;
+  /** Nothing for a flat camera, which there is only one way to show. */
+  get way(): Way | undefined {
+    if (!this.sight) return undefined;
+    return this.whole ? "whole" : this.look.eye;
   }
 
-  /** The frame that was shown last, where the video tells of frames. */
-  get shown(): VideoFrameCallbackMetadata | undefined {
-    return this.#shown;
+  override get look(): Look {
+    return super.look;
   }
 
-  get surrounds(): boolean {
-    return this.#surround !== undefined;
-  }
-
-  get look(): Look {
-    return this.#look;
-  }
-
-  set look(look: Look) {
-    this.#look = bounded(look);
+  override set look(look: Look) {
+    const { eye } = this.look;
+    super.look = bounded(look);
+    if (this.look.eye !== eye) this.cover();
     const { dataset } = this.canvas;
-    dataset["yaw"] = rounded(this.#look.yaw);
-    dataset["pitch"] = rounded(this.#look.pitch);
-    dataset["fov"] = rounded(this.#look.fov);
-    this.#renderer?.look(this.#look);
+    dataset["yaw"] = rounded(this.look.yaw);
+    dataset["pitch"] = rounded(this.look.pitch);
+    dataset["fov"] = rounded(this.look.fov);
   }
 
-  /** How the next frame is to be shown. */
-  project({ projection, mount = LEVEL }: Pick<Video, "projection" | "mount">): void {
-    const sight = JSON.stringify([projection, mount]);
-    if (sight !== this.#sight) {
-      this.#renderer?.close();
-      this.#renderer = undefined;
-      this.#surround = surroundOf(projection);
-      this.#mount = mount;
-      this.#sight = sight;
+  /** Shows it the next of the ways. */
+  nextWay(): void {
+    if (!this.way) return;
+    const way = NEXT[this.way];
+    this.whole = way === "whole";
+    if (way !== "whole" && way !== this.look.eye) {
+      const { yaw, eye } = this.look;
+      this.#before[eye] = this.look;
+      this.look = { ...(this.#before[way] ?? startOf(way)), yaw };
     }
-    this.#cover(projection.kind);
+    this.cover();
+    // What came while the canvas was put away was not drawn.
+    this.renderer?.frame();
   }
 
-  attach(stream: MediaStream): void {
+  override attach(stream: MediaStream): void {
     this.#mute.hidden = stream.getAudioTracks().length === 0;
-    if (this.video.srcObject === stream) return;
-    this.video.srcObject = stream;
-    this.#play();
+    super.attach(stream);
   }
 
-  /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */
-  reattach(): void {
-    if (this.video.srcObject instanceof MediaStream) this.attach(new MediaStream(this.video.srcObject.getTracks()));
+  /** Keys are heard here from now on. */
+  focus(): void {
+    (this.surrounds ? this.canvas : this.video).focus({ preventScroll: true });
   }
 
-  close(): void {
-    this.#life.abort();
-    this.#renderer?.close();
-    this.video.srcObject = null;
+  /** What is seen now, as a JPEG. */
+  async seen(): Promise<Blob | undefined> {
+    const { video } = this;
+    if (this.surrounds) return this.renderer?.still();
+    return painted({ width: video.videoWidth, height: video.videoHeight }, (pen) => pen.drawImage(video, 0, 0));
+  }
+
+  /** All that is around, as a JPEG that programs know as such. */
+  async sphere(): Promise<Blob | undefined> {
+    const pixels = this.renderer?.sphere();
+    const blob = pixels && (await painted(pixels, (pen) => pen.putImageData(pixels, 0, 0)));
+    if (!blob) return undefined;
+    const jpeg = new Uint8Array(await blob.arrayBuffer());
+    return new Blob([asPanorama(jpeg, pixels.width, pixels.height)], { type: blob.type });
   }
 
   /** What the canvas shows, or is about to, need not be said twice, nor reached by Tab. */
-  #cover(kind: Projection["kind"]): void {
-    this.canvas.hidden = !this.surrounds;
+  protected override cover(): void {
+    super.cover();
+    if (this.surrounds && document.activeElement === this.video) this.focus();
     this.video.ariaHidden = this.surrounds ? "true" : null;
     this.video.tabIndex = this.surrounds ? -1 : 0;
-    document.body.dataset["projection"] = this.surrounds ? kind : "flat";
+    const { dataset } = document.body;
+    dataset["projection"] = this.sight ? this.kind : "flat";
+    if (this.way) dataset["view"] = this.way;
+    else delete dataset["view"];
+    if (this.way) setText(this.#wayNow, t(WAYS[this.way]));
   }
 
-  /**
-   * Gets ready to draw, once there is something to draw: the first WebGL context of a browser may take half a second, in
-   * which nothing else here could happen.
-   */
-  #prepare(): void {
-    if (!this.#surround || this.#renderer) return;
-    this.#renderer = Renderer.create(this.canvas, this.video, this.#surround, transposed(turned(this.#mount)));
-    this.#renderer?.look(this.#look);
-    if (this.#renderer) return;
-    this.#surround = undefined;
-    this.#cover("flat");
-    this.#events.flattened();
-  }
-
-  #play(): void {
-    this.video.play().then(
-      () => {
-        this.#start.hidden = true;
-      },
-      (error: unknown) => {
-        // A new stream interrupts the start of the one before; only a refusal needs the person.
-        if (error instanceof DOMException && error.name === "NotAllowedError") this.#start.hidden = false;
-      },
-    );
-  }
-
-  #nextFrame(): void {
-    if (this.#life.signal.aborted || !("requestVideoFrameCallback" in this.video)) return;
-    this.video.requestVideoFrameCallback((_, frame) => {
-      this.#shown = frame;
-      this.#nextFrame();
-      this.#events.frame();
-      this.#prepare();
-      this.#renderer?.frame();
-    });
+  /** Somebody has followed a link, or written an address, that asks for another look. */
+  #follow(): void {
+    const look = lookFromHash(location.hash);
+    if (!look) return;
+    this.whole = false;
+    this.look = look;
+    this.cover();
   }
 }
 

@@ -36,7 +36,7 @@ export class Playback {
   }
 
   isLive(now: Millis): boolean {
-    return this.#peer?.isLive(now) ?? false;
+    return this.#peer?.isLive(this.#visible, now) ?? false;
   }
 
   age(now: Millis): Millis | undefined {
@@ -85,6 +85,11 @@ export class Playback {
 
   giveUp(): void {
     if (this.#peer) this.#peer.broken = true;
+  }
+
+  /** What is shown is not what is wanted any more. */
+  supersede(now: Millis): void {
+    this.#peer?.supersede(now);
   }
 
   setVisible(visible: boolean, now: Millis): void {

@@ -27,11 +27,14 @@ export class Pointers {
     this.#picture = picture;
     const { canvas } = picture;
     const { signal } = this.#life;
+    // Within a frame the canvas stays the active element when the focus has long gone to the page around it.
+    const hasFocus = (): boolean => document.hasFocus() && document.activeElement === canvas;
     const mayZoom = (event: WheelEvent): boolean =>
-      !modest || event.ctrlKey || document.activeElement === canvas || document.fullscreenElement !== null;
+      !modest || event.ctrlKey || hasFocus() || Boolean(document.fullscreenElement);
     canvas.addEventListener("pointerdown", (event) => this.#press(event), { signal });
     canvas.addEventListener("pointermove", (event) => this.#move(event), { signal });
-    for (const end of ["pointerup", "pointercancel"] as const) {
+    // The last comes alone when the canvas is put away beneath a finger.
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"] as const) {
       canvas.addEventListener(end, (event) => this.#release(event), { signal });
     }
     canvas.addEventListener("wheel", (event) => mayZoom(event) && this.#wheel(event), { signal, passive: false });

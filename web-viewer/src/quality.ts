@@ -1,5 +1,6 @@
 /** The menu of a camera's encodings, where it has more than one. */
 import { element } from "./dom";
+import { t } from "./text";
 import type { Rung } from "./protocol.gen";
 
 export class Quality {
@@ -14,7 +15,7 @@ export class Quality {
 
   show(rungs: readonly Rung[], chosen: number | undefined): void {
     this.#row.hidden = rungs.length < 2;
-    const names = ["Auto", ...rungs.map((rung) => nameOf(rung))];
+    const names = [t("Auto"), ...rungs.map((rung) => nameOf(rung))];
     // A menu that somebody has open stays as it is.
     if (names.join("\n") !== Array.from(this.#menu.options, ({ text }) => text).join("\n")) {
       this.#menu.replaceChildren(...names.map((name, at) => new Option(name, at === 0 ? "" : String(at - 1))));

@@ -7,12 +7,11 @@ export type Millis = number;
 /** How long to wait for something that only others can change, unless they announce it earlier. */
 const LATER: Millis = 10_000;
 
-const FIRST: Millis = 1000;
-const LONGEST: Millis = 8000;
+const PAUSES = { first: 1000, longest: 8000 };
 
-/** Delay before attempt `failures + 1`: it doubles from 0.5–1 s to 4–8 s, spread so that viewers do not return as one. */
-export function backoff(failures: number, random: () => number): Millis {
-  const whole = Math.min(LONGEST, FIRST * 2 ** Math.max(0, failures - 1));
+/** Delay before attempt `failures + 1`: it doubles, and at least half of it is chance, so that viewers do not return as one. */
+export function backoff(failures: number, random: () => number, { first, longest } = PAUSES): Millis {
+  const whole = Math.min(longest, first * 2 ** Math.max(0, failures - 1));
   return whole * (0.5 + 0.5 * random());
 }
 
@@ -36,6 +35,7 @@ export function remedy(code: Code): Remedy {
     case "robot_offline":
       return "wait";
     case "full":
+    case "crowded":
     case "rate_limited":
     case "draining":
       return "later";
@@ -49,6 +49,7 @@ export function remedy(code: Code): Remedy {
     case "unauthorized":
     case "token_expired":
     case "token_revoked":
+    case "sent_away":
     case "version":
     case "unsupported":
       return "stop";

@@ -2,12 +2,20 @@
 import type { CameraId } from "./protocol.gen";
 import type { Target } from "./steps";
 
-export type Route = { page: "home" } | { page: "watch" | "embed"; target: Target };
+export interface Watched {
+  page: "watch" | "embed";
+  target: Target;
+  /** All cameras at once. */
+  grid: boolean;
+}
 
-export function routeOf(path: string): Route {
+export type Route = { page: "home" } | Watched;
+
+export function routeOf(path: string, query = ""): Route {
   const [page, robot, camera] = path.split("/").filter(Boolean).map(decoded);
   if (page !== "watch" && page !== "embed") return { page: "home" };
-  return { page, target: { ...(robot !== undefined && { robot }), ...(camera !== undefined && { camera }) } };
+  const target = { ...(robot !== undefined && { robot }), ...(camera !== undefined && { camera }) };
+  return { page, target, grid: new URLSearchParams(query).has("grid") };
 }
 
 export function watchPath(robot: string, camera?: CameraId, page: "watch" | "embed" = "watch"): string {

@@ -162,6 +162,25 @@ describe("a server that restarts", () => {
     expect(bench.hear("broadcaster", { robot: "demo" })).toMatchObject([{ watch: { resume: "s1" } }]);
   });
 
+  it("is not believed any more in what it said of the robot", () => {
+    bench.tell({ type: "link", up: true });
+    bench.refuse(1, "robot_offline");
+    bench.tell({ type: "link", up: false });
+    expect(bench.view.kind).toBe("connecting");
+    bench.pass(5);
+    expect(bench.view).toEqual({ kind: "failed", link: false });
+    bench.tell({ type: "link", up: true });
+    bench.refuse(2, "robot_offline");
+    expect(bench.view.kind).toBe("waiting");
+  });
+
+  it("is believed in what it said of itself", () => {
+    bench.tell({ type: "link", up: true });
+    bench.refuse(1, "draining");
+    bench.tell({ type: "link", up: false });
+    expect(bench.view).toMatchObject({ kind: "refused", notice: { code: "draining" } });
+  });
+
   it("says after a while that the server cannot be reached, if there is no picture either", () => {
     bench.pass(3);
     expect(bench.view).toEqual({ kind: "connecting" });
@@ -264,6 +283,15 @@ describe("a connection that breaks", () => {
     expect(kinds(bench.pass(6, "freezes"))).toEqual(["watch"]);
   });
 
+  it("is live while hidden as long as frames are counted, however late", () => {
+    bench.live();
+    bench.tell({ type: "visible", visible: false });
+    bench.now += 1300;
+    expect(bench.view.kind).toBe("live");
+    bench.now += 2000;
+    expect(bench.view.kind).toBe("stalled");
+  });
+
   it("is not judged while nobody can see it", () => {
     bench.live();
     bench.tell({ type: "visible", visible: false });
@@ -294,6 +322,25 @@ it("keeps the old camera's picture until the new one offers", () => {
   expect(kinds(bench.hear("offer", "robot-1", OFFER, { session: "s2" }))).toEqual(["close", "connect"]);
 });
 
+it("does not call the picture of another camera live for long", () => {
+  bench.live();
+  bench.tell({ type: "target", target: { robot: "demo", camera: "rear" } });
+  bench.pass(2, "flows");
+  expect(bench.view.kind).toBe("reconnecting");
+  bench.refuse(2, "full");
+  bench.pass(1, "flows");
+  expect(bench.view.kind).toBe("refused");
+});
+
+it("stays away once it was sent away, until somebody tries again", () => {
+  bench.live();
+  bench.hear("notice", { code: "sent_away", message: "" });
+  bench.tell({ type: "link", up: false });
+  expect(asks(bench.tell({ type: "link", up: true }))).toEqual([]);
+  expect(bench.view.kind).toBe("refused");
+  expect(asks(bench.tell({ type: "retry" }))).toHaveLength(1);
+});
+
 it("gives a slow camera the time it needs between two frames", () => {
   const video = { projection: { kind: "flat" }, rungs: [{ width: 640, height: 360, fps: 1, bitrate: 1 }] } as const;
   bench.tell({ type: "link", up: true });
@@ -302,4 +349,23 @@ it("gives a slow camera the time it needs between two frames", () => {
   bench.tell({ type: "frame", connection: 1 });
   bench.pass(2);
   expect(bench.view.kind).toBe("live");
+});
+
+describe("reporting", () => {
+  const reception = { fps: 30, bitrate: 3e6, delay: 100, freezes: 0, relayed: false };
+
+  it("tells the server of the session that is shown, and of no other connection", () => {
+    bench.live();
+    expect(bench.tell({ type: "reception", connection: 1, reception })).toEqual([
+      { type: "send", message: ["reception", reception, { session: "s1" }] },
+    ]);
+    expect(bench.tell({ type: "reception", connection: 7, reception })).toEqual([]);
+  });
+
+  it("keeps nothing for later when there is no link", () => {
+    bench.live();
+    bench.tell({ type: "link", up: false });
+    expect(bench.tell({ type: "reception", connection: 1, reception })).toEqual([]);
+    expect(kinds(bench.tell({ type: "link", up: true }))).toEqual(["watch"]);
+  });
 });

@@ -68,14 +68,19 @@ export class Session {
         return this.#playback.counted(input, now);
       case "frame":
         return this.#playback.shown(input.connection, now) ? this.#admittance.succeeded() : undefined;
+      case "reception":
+        return this.#report(input);
       case "visible":
         return this.#playback.setVisible(input.visible, now);
       case "target":
-        if (!sameCamera(input.target, this.#target)) this.#wishes.forget();
+        if (!sameCamera(input.target, this.#target)) {
+          this.#wishes.forget();
+          this.#playback.supersede(now);
+        }
         this.#target = input.target;
         return this.#afresh(now);
       case "want":
-        this.#wishes.choose(input.rung);
+        this.#wishes.choose(input);
         return this.#catchUp(now);
       case "networkChanged":
         if (this.#admittance.stopped) return;
@@ -95,9 +100,10 @@ export class Session {
 
   #linkChanged(up: boolean, now: Millis): void {
     this.#link = up ? "up" : { downSince: this.#link === "up" ? now : this.#link.downSince };
+    if (!up) return this.#admittance.unlinked();
     this.#admittance.rest();
-    if (!up) return;
-    // A new connection may be judged anew.
+    // A new connection may be judged anew, but whoever was sent away does not come back by itself.
+    if (this.#admittance.problem?.code === "sent_away") return;
     this.#admittance.forget();
     this.#playback.restartUnasked(now);
     this.#ask(now);
@@ -202,6 +208,12 @@ export class Session {
   #say(input: Extract<Input, { type: "answer" | "candidate" }>): void {
     const message = this.#playback.say(input);
     if (message && this.#link === "up") this.#outputs.push({ type: "send", message });
+  }
+
+  #report({ connection, reception }: Extract<Input, { type: "reception" }>): void {
+    const { session } = this.#playback;
+    if (this.#link !== "up" || session === undefined || connection !== this.#playback.connection) return;
+    this.#outputs.push({ type: "send", message: ["reception", reception, { session }] });
   }
 
   #tick(now: Millis): void {

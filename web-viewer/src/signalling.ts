@@ -1,11 +1,14 @@
 /**
- * The typed link to the server. It owns reconnecting and nothing else: what a message means is decided in `session`.
+ * The typed link to the server: what comes is checked, what goes is of the protocol. What a message means is decided in
+ * `session`.
  *
  * The link is closed when the page goes away, so that the robot learns of it at once, and comes back with the page.
  */
-import { io, type Socket } from "socket.io-client";
 import { decodeToViewer, decodeWatchReply, isCode, isNotice } from "./guards";
-import type { Code, Notice, ToServer, ToViewer, Watch, WatchReply } from "./protocol.gen";
+import { polling, webSocket } from "./link/lines";
+import { Socket } from "./link/socket";
+import { PROTOCOL_VERSION } from "./protocol.gen";
+import type { Code, Hello, Notice, ToServer, ToViewer, Watch, WatchReply } from "./protocol.gen";
 
 export interface SignallingEvents {
   link(up: boolean): void;
@@ -14,61 +17,52 @@ export interface SignallingEvents {
   turnedAway(notice: Notice): void;
 }
 
-const REPLY_WITHIN = 5000;
-const FIRST_RETRY = 500;
-const LONGEST_RETRY = 5000;
-
 export class Signalling {
   readonly #socket: Socket;
   readonly #events: SignallingEvents;
   readonly #life = new AbortController();
-  #retry: number | undefined;
 
-  constructor(events: SignallingEvents) {
+  constructor(events: SignallingEvents, token: string | undefined) {
     this.#events = events;
-    this.#socket = io({
-      transports: ["websocket", "polling"],
-      // Without it a network that blocks WebSockets would never get as far as polling.
-      tryAllTransports: true,
-      reconnectionDelay: FIRST_RETRY,
-      reconnectionDelayMax: LONGEST_RETRY,
-      randomizationFactor: 0.5,
-      timeout: REPLY_WITHIN,
-    });
-    this.#socket.on("connect", () => events.link(true));
-    this.#socket.on("disconnect", (reason) => this.#lost(reason));
-    this.#socket.on("connect_error", (error) => this.#failed(error));
-    this.#socket.onAny((event: string, ...args: unknown[]) => this.#received(event, args));
+    const hello: Hello = { version: PROTOCOL_VERSION, ...(token !== undefined && { token }) };
+    this.#socket = new Socket(
+      hello,
+      {
+        link: (up) => events.link(up),
+        refused: (message, data) => this.#refused(message, data),
+        event: (name, args) => this.#received(name, args),
+      },
+      [webSocket, polling],
+    );
 
     const { signal } = this.#life;
-    addEventListener("pagehide", () => this.#socket.disconnect(), { signal });
-    addEventListener("pageshow", (event) => event.persisted && this.#socket.connect(), { signal });
-    addEventListener("online", () => this.#hurry(), { signal });
+    addEventListener("pagehide", () => this.#socket.close(), { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.connect(), { signal });
+    // A planned attempt need not wait for its turn.
+    addEventListener("online", () => this.#socket.connect(), { signal });
+  }
+
+  /** At once, where the link is down. */
+  connect(): void {
+    this.#socket.connect();
   }
 
   send(message: ToServer): void {
     const [event, ...args] = message;
-    this.#socket.emit(event, ...args);
+    this.#socket.send(event, ...args);
   }
 
   /** Asks to watch. No reply in time, or one that is none, is `undefined`. */
   async watch(watch: Watch): Promise<WatchReply | undefined> {
-    try {
-      const reply: unknown = await this.#socket.timeout(REPLY_WITHIN).emitWithAck("watcher", watch);
-      const decoded = decodeWatchReply(reply);
-      if (!decoded) console.debug("not a reply", reply);
-      return decoded;
-    } catch {
-      return undefined;
-    }
+    const reply = await this.#socket.ask("watcher", watch);
+    const decoded = decodeWatchReply(reply);
+    if (!decoded) console.debug("not a reply", reply);
+    return decoded;
   }
 
   close(): void {
     this.#life.abort();
-    clearTimeout(this.#retry);
-    this.#socket.removeAllListeners();
-    this.#socket.offAny();
-    this.#socket.disconnect();
+    this.#socket.close();
   }
 
   #received(event: string, args: unknown[]): void {
@@ -77,30 +71,10 @@ export class Signalling {
     else console.debug("not an event of the protocol", event, args);
   }
 
-  #lost(reason: Socket.DisconnectReason): void {
-    this.#events.link(false);
-    // The one loss after which the client does not come back by itself.
-    if (reason === "io server disconnect") this.#connectLater(FIRST_RETRY);
-  }
-
-  #failed(error: Error & { data?: unknown }): void {
-    // Still active: the network's failure, which the client mends. Otherwise the server has said no.
-    if (this.#socket.active) return;
+  #refused(message: string, data: unknown): void {
     // The server's own refusals bear their code as the message.
-    const code: Code = isCode(error.message) ? error.message : "unauthorized";
-    const notice: Notice = isNotice(error.data) ? error.data : { code, message: error.message };
+    const code: Code = isCode(message) ? message : "unauthorized";
+    const notice: Notice = isNotice(data) ? data : { code, message };
     this.#events.turnedAway(notice);
-    this.#connectLater(LONGEST_RETRY);
-  }
-
-  #connectLater(delay: number): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#socket.connect(), delay * (0.5 + Math.random()));
-  }
-
-  /** The network is back: a planned attempt need not wait for its turn. */
-  #hurry(): void {
-    if (this.#socket.connected || !this.#socket.active) return;
-    this.#socket.disconnect().connect();
   }
 }

@@ -1,7 +1,6 @@
 /** Shows the state: badge, status line, alert, and the mark that dims a picture which is not live. */
 import { element, setText } from "./dom";
-import { wordsFor } from "./words";
-import type { View } from "./steps";
+import type { Words } from "./words";
 
 export class Status {
   readonly #state = element("state", HTMLParagraphElement);
@@ -10,8 +9,7 @@ export class Status {
   readonly #retry = element("retry", HTMLButtonElement);
   readonly #notice = element("notice", HTMLElement);
 
-  show(view: View, session: string | undefined): void {
-    const words = wordsFor(view);
+  show(words: Words, session: string | undefined): void {
     const { dataset } = document.body;
     if (dataset["state"] !== words.mark) dataset["state"] = words.mark;
     if (dataset["session"] !== session) {

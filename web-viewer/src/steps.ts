@@ -6,10 +6,12 @@ import type {
   Candidate,
   Description,
   Notice,
+  Reception,
   RobotId,
   ToServer,
   ToViewer,
   VideoCodec,
+  Want,
   Watch,
   WatchReply,
 } from "./protocol.gen";
@@ -37,7 +39,9 @@ export type PeerInput =
   | { type: "candidate"; connection: ConnectionId; candidate: Candidate }
   | { type: "peer"; connection: ConnectionId; state: RTCPeerConnectionState }
   | { type: "sample"; connection: ConnectionId; counters: Counters }
-  | { type: "frame"; connection: ConnectionId };
+  | { type: "frame"; connection: ConnectionId }
+  /** How the picture comes, for the server. */
+  | { type: "reception"; connection: ConnectionId; reception: Reception };
 
 export type Input =
   | PeerInput
@@ -48,8 +52,8 @@ export type Input =
   | { type: "visible"; visible: boolean }
   | { type: "target"; target: Target }
   | { type: "networkChanged" }
-  /** The quality that was chosen: the place of a rung; absent is Auto. */
-  | { type: "want"; rung?: number }
+  /** The quality that was chosen, and the best that there is room for: places of rungs. Neither is Auto. */
+  | ({ type: "want" } & Want)
   | { type: "retry" }
   | { type: "tick" };
 

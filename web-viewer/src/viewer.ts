@@ -1,217 +1,227 @@
-/** Brings together, for one page, what knows nothing of each other: signalling, session, connection and picture. */
+/** The page of one robot: brings together the picture and all that is said and done around it, or shows all cameras at once. */
 import { Cameras } from "./cameras";
-import { Connection } from "./connection";
 import { Controls } from "./controls";
-import { captureToScreen, type Delay } from "./delay";
+import { Deeds } from "./deeds";
 import { element } from "./dom";
-import { InStep } from "./instep";
-import { onNetworkChange } from "./network";
+import { Feed } from "./feed";
+import { Grid } from "./grid";
+import { Host } from "./host";
 import { Picture } from "./picture";
-import type { Admission, LiveRobot, VideoCodec } from "./protocol.gen";
+import type { Admission, CameraId, CameraInfo } from "./protocol.gen";
 import { Quality } from "./quality";
 import { liveRobots } from "./robots";
-import { routeOf, watchPath, type Route } from "./route";
-import { Session } from "./session";
-import { Signalling } from "./signalling";
-import { sampleOf, StatsPanel } from "./stats";
+import { routeOf, watchPath, type Watched } from "./route";
+import { StatsPanel } from "./stats-panel";
 import { Status } from "./status";
-import type { ConnectionId, Input, Output } from "./steps";
-import { codecsOf } from "./wishes";
+import type { Target } from "./steps";
+import { t } from "./text";
+import { followTokens, takeToken } from "./token";
+import { sameCamera } from "./wishes";
+import { wordsFor, type Words } from "./words";
 
-/** Fine enough to see within a blink that a picture stands still. */
-const TICK = 250;
-const SAMPLE = 1000;
+/** Who looks away for longer than this gets no picture meanwhile: it costs robot and network as much as one that is seen. */
+const LOOKS_AWAY = 10_000;
 
 export class Viewer {
-  readonly #route: Exclude<Route, { page: "home" }>;
-  readonly #session: Session;
-  readonly #signalling: Signalling;
-  readonly #picture = new Picture({
-    frame: () => this.#tell({ type: "frame", connection: this.#attached }),
-    flattened: () => this.#status.explain("This browser has no WebGL: the 360° picture is shown flat."),
-  });
+  #route: Watched;
+  readonly #token: string | undefined;
+  readonly #picture: Picture;
   readonly #controls: Controls;
+  readonly #deeds: Deeds;
+  readonly #host: Host | undefined;
   readonly #cameras: Cameras;
   readonly #quality: Quality;
   readonly #status = new Status();
   readonly #stats = new StatsPanel();
+  readonly #start = element("start", HTMLButtonElement);
   readonly #life = new AbortController();
-  readonly #timers: number[];
-  #connection: { id: ConnectionId; link: Connection; decoded: number; inStep: InStep } | undefined;
-  /** The connection whose stream the picture shows. */
-  #attached: ConnectionId = 0;
+  /** One camera is watched, or all are. */
+  #feed: Feed | undefined;
+  #grid: Grid | undefined;
   #admission: Admission | undefined;
-  #visible = true;
+  /** The cameras of the robot, as far as they are known. */
+  #all: readonly CameraInfo[] = [];
+  #looks = false;
+  #patience: number | undefined;
 
-  constructor(route: Exclude<Route, { page: "home" }>) {
+  constructor(route: Watched) {
     this.#route = route;
-    this.#session = new Session(route.target, performance.now(), { codecs: decodable });
-    this.#signalling = new Signalling({
-      link: (up) => this.#tell({ type: "link", up }),
-      message: (message) => this.#tell({ type: "message", message }),
-      turnedAway: (notice) => this.#tell({ type: "turnedAway", notice }),
+    this.#token = takeToken(route.target.robot);
+    this.#picture = new Picture({ frame: () => this.#feed?.frame(), ...this.#seen });
+    this.#deeds = new Deeds({
+      picture: this.#picture,
+      status: this.#status,
+      target: () => this.#target,
+      toggleStats: () => this.#stats.toggle(),
+      toggleGrid: () => this.#toggleGrid(),
     });
-    this.#controls = new Controls(this.#picture, route.page === "embed", () => this.#stats.toggle());
-    this.#cameras = new Cameras(route.page, (camera) => this.#switchTo(camera));
+    this.#controls = new Controls(this.#picture, route.page === "embed", this.#deeds.table, (place) =>
+      this.#cameras.choose(place),
+    );
+    this.#host = route.page === "embed" ? new Host(this.#picture) : undefined;
+    this.#cameras = new Cameras(route.page, {
+      camera: (camera) => this.#switchTo(camera),
+      all: () => this.#toggleGrid(),
+    });
     this.#cameras.show(route.target.robot, route.target.camera, []);
 
     const { signal } = this.#life;
-    this.#quality = new Quality((rung) => this.#tell({ type: "want", ...(rung !== undefined && { rung }) }), signal);
-    element("retry", HTMLButtonElement).addEventListener("click", () => this.#tell({ type: "retry" }), { signal });
-    onNetworkChange(() => this.#tell({ type: "networkChanged" }), signal);
+    this.#quality = new Quality((rung) => this.#feed?.want(rung === undefined ? {} : { rung }), signal);
+    element("retry", HTMLButtonElement).addEventListener("click", () => this.#feed?.retry(), { signal });
+    this.#start.addEventListener("click", () => (this.#grid ?? this.#picture).play(), { signal });
     addEventListener("popstate", () => this.#retarget(), { signal });
-    document.addEventListener("visibilitychange", () => this.#tick(), { signal });
-    this.#picture.video.addEventListener("volumechange", () => this.#keepInStep(), { signal });
-    this.#timers = [setInterval(() => this.#tick(), TICK), setInterval(() => this.#sample(), SAMPLE)];
-    this.#show();
+    followTokens(signal);
+    document.addEventListener("visibilitychange", () => this.#lookedAway(), { signal });
+    this.#feed = this.#watch(route.target);
   }
 
   close(): void {
     this.#life.abort();
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#signalling.close();
-    this.#connection?.link.close();
+    clearTimeout(this.#patience);
+    this.#feed?.close();
+    this.#grid?.close();
     this.#controls.close();
+    this.#deeds.close();
+    this.#host?.close();
     this.#picture.close();
   }
 
-  #tick(): void {
-    const visible = this.#picture.canShow;
-    if (visible !== this.#visible) this.#tell({ type: "visible", visible });
-    this.#visible = visible;
-    this.#tell({ type: "tick" });
-    this.#keepInStep();
+  /** What happens to any picture. */
+  get #seen() {
+    return {
+      flattened: () => this.#status.explain(t("This browser has no WebGL: the 360° picture is shown flat.")),
+      refused: (needsTap: boolean) => (this.#start.hidden = !needsTap),
+    };
   }
 
-  #keepInStep(): void {
-    const { video, shown } = this.#picture;
-    const own = this.#connection?.id === this.#attached;
-    this.#connection?.inStep.keep(own ? shown : undefined, !video.muted);
+  #lookedAway(): void {
+    clearTimeout(this.#patience);
+    if (document.hidden) this.#patience = setTimeout(() => this.#pause(), LOOKS_AWAY);
+    else if (!this.#grid) this.#feed ??= this.#watch(this.#route.target);
   }
 
-  #tell(input: Input): void {
-    this.#session.handle(input, performance.now());
-    for (const output of this.#session.takeOutputs()) this.#carryOut(output);
-    this.#show();
+  /** The last picture stays, and is not called live. */
+  #pause(): void {
+    if (!this.#feed || this.#picture.isElsewhere || this.#deeds.busy) return;
+    this.#feed.close();
+    this.#feed = undefined;
+    this.#show(wordsFor({ kind: "connecting" }));
   }
 
-  #show(): void {
-    this.#status.show(this.#session.view(performance.now()), this.#session.session);
-  }
-
-  #carryOut(output: Output): void {
-    switch (output.type) {
-      case "watch":
-        void this.#signalling
-          .watch(output.watch)
-          .then((reply) => this.#tell({ type: "reply", ask: output.ask, reply }));
-        return;
-      case "send":
-        return this.#signalling.send(output.message);
-      case "admitted":
-        return this.#admitted(output.admission);
-      case "connect":
-        return this.#connect(output);
-      case "renegotiate":
-        void this.#connection?.link.accept(output.description);
-        return;
-      case "addCandidate":
-        return this.#connection?.link.addCandidate(output.candidate);
-      case "reattach":
-        return this.#picture.reattach();
-      case "close":
-        this.#connection?.link.close();
-        this.#connection = undefined;
-        return;
-      default:
-        output satisfies never;
-    }
-  }
-
-  #connect({ connection, admission, description }: Extract<Output, { type: "connect" }>): void {
-    let stream: MediaStream | undefined;
-    const link = new Connection(admission.ice_servers, {
-      answer: (answer) => this.#tell({ type: "answer", connection, description: answer }),
-      candidate: (candidate) => this.#tell({ type: "candidate", connection, candidate }),
-      state: (state) => {
-        if (state === "connected") this.#attach(connection, admission, stream);
-        this.#tell({ type: "peer", connection, state });
+  #watch(target: Target): Feed {
+    return new Feed(target, this.#token, this.#picture, {
+      told: (words, session) => this.#show(words, session),
+      admitted: (admission) => this.#admitted(admission),
+      connects: () => this.#stats.reset(),
+      attached: () => {
+        this.#status.explain("");
+        this.#deeds.follow();
       },
-      stream: (received) => {
-        stream = received;
-        // The last picture of the connection before stays until this one is about to show its own.
-        if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream);
-      },
+      sampled: (sample, delays) => this.#stats.show(sample, delays),
     });
-    this.#connection = { id: connection, link, decoded: 0, inStep: new InStep(link) };
-    this.#stats.reset();
-    void link.accept(description);
   }
 
-  #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined): void {
-    if (!stream) return;
-    this.#attached = connection;
-    this.#status.explain("");
-    this.#picture.project(admission.video);
-    this.#picture.attach(stream);
+  #show(words: Words, session?: string): void {
+    this.#status.show(words, session);
+    this.#host?.tell(words.mark, [words.state, words.problem].filter(Boolean).join(" "));
+  }
+
+  /** What is watched, as far as it is known. */
+  get #target(): Target {
+    const { robot, camera } = this.#admission ?? this.#route.target;
+    return { ...(robot !== undefined && { robot }), ...(camera !== undefined && { camera }) };
   }
 
   #admitted(admission: Admission): void {
     this.#admission = admission;
-    if (admission.resumed) this.#connection?.link.useIceServers(admission.ice_servers);
-    // The cameras of a session that goes on are known.
-    else this.#cameras.show(admission.robot, admission.camera, []);
-    this.#quality.show(admission.video.rungs, this.#session.rung);
-    void liveRobots(this.#life.signal).then((robots) => this.#showCameras(robots));
+    if (!admission.resumed) this.#cameras.show(admission.robot, admission.camera, this.#all);
+    this.#quality.show(admission.video.rungs, this.#feed?.rung);
+    this.#lookAround();
   }
 
-  #showCameras(robots: LiveRobot[] | undefined): void {
-    const robot = robots?.find((live) => live.robot === this.#admission?.robot);
-    if (robot) this.#cameras.show(robot.robot, this.#admission?.camera, robot.cameras);
+  /** Finds out which cameras there are. */
+  #lookAround(): void {
+    // Several may wonder at once.
+    if (this.#looks) return;
+    this.#looks = true;
+    void liveRobots(this.#life.signal, this.#token).then((robots) => {
+      this.#looks = false;
+      const robot = robots?.find((live) => live.robot === this.#admission?.robot);
+      if (!robot) return;
+      this.#all = robot.cameras;
+      this.#showCameras();
+    });
   }
 
-  #switchTo(camera: string): void {
-    const robot = this.#admission?.robot ?? this.#route.target.robot;
+  #showCameras(): void {
+    const { robot, camera } = this.#target;
     if (robot === undefined) return;
-    history.pushState(null, "", watchPath(robot, camera, this.#route.page));
+    const grid = this.#grid !== undefined || (this.#route.grid && this.#all.length > 1);
+    this.#cameras.show(robot, camera, this.#all, { grid });
+    if (!grid) return;
+    if (!this.#grid) this.#rest();
+    this.#grid ??= new Grid(robot, this.#token, this.#route.page, {
+      chosen: (chosen) => this.#switchTo(chosen),
+      told: (words) => this.#show(words),
+      admitted: () => this.#lookAround(),
+      ...this.#seen,
+    });
+    this.#grid.show(this.#all);
+  }
+
+  /** The one picture is put away. */
+  #rest(): void {
+    this.#feed?.close();
+    this.#feed = undefined;
+    this.#deeds.close();
+    this.#picture.detach();
+    this.#status.explain("");
+    document.body.dataset["grid"] = "";
+  }
+
+  #switchTo(camera: CameraId): void {
+    const { robot } = this.#target;
+    if (robot !== undefined) this.#go(watchPath(robot, camera, this.#route.page));
+  }
+
+  /** From one camera to all, or back to the one that was seen before. */
+  #toggleGrid(): void {
+    if (this.#route.grid) this.#go(location.pathname);
+    else if (this.#all.length > 1) this.#go(`${location.pathname}?grid`);
+  }
+
+  #go(address: string): void {
+    history.pushState(null, "", address);
     this.#retarget();
   }
 
   #retarget(): void {
-    const route = routeOf(location.pathname);
+    const route = routeOf(location.pathname, location.search);
+    const before = this.#route;
     if (route.page === "home") return;
+    this.#route = route;
+    if (this.#grid) return route.grid ? undefined : this.#closeGrid();
+    if (route.grid && this.#all.length > 1) return this.#openGrid();
+    // Perhaps another look.
+    if (sameCamera(route.target, before.target)) return;
     // What another camera has to choose from is not known yet.
     this.#quality.show([], undefined);
-    this.#tell({ type: "target", target: route.target });
+    this.#feed?.tell({ type: "target", target: route.target });
   }
 
-  #sample(): void {
-    const connection = this.#connection;
-    if (!connection) return;
-    connection.link.stats().then(
-      (report) => {
-        const sample = sampleOf(report, performance.now());
-        if (!sample || this.#life.signal.aborted) return;
-        this.#tell({ type: "sample", connection: connection.id, counters: sample.counters });
-        // Where the browser does not tell of shown frames, decoded ones have to stand for them.
-        const more = sample.counters.decoded > connection.decoded;
-        connection.decoded = sample.counters.decoded;
-        if (more && !this.#picture.seesFrames) this.#tell({ type: "frame", connection: connection.id });
-        connection.inStep.sampled(sample.played);
-        this.#stats.show(sample, { toScreen: this.#delay(connection), soundLag: connection.inStep.lag });
-      },
-      (error: unknown) => console.debug("no statistics", error),
-    );
+  #openGrid(): void {
+    this.#showCameras();
+    this.#grid?.focus();
   }
 
-  #delay({ id, link }: { id: ConnectionId; link: Connection }): Delay {
-    const { shown } = this.#picture;
-    // What is on the screen may still be of the connection before.
-    if (!shown || id !== this.#attached) return undefined;
-    return captureToScreen(shown, link.received, { now: performance.now(), wall: Date.now() });
+  #closeGrid(): void {
+    this.#grid?.close();
+    this.#grid = undefined;
+    delete document.body.dataset["grid"];
+    const { robot, camera } = this.#route.target;
+    this.#cameras.show(robot ?? this.#target.robot, camera, this.#all);
+    this.#quality.show([], undefined);
+    this.#feed = this.#watch(this.#route.target);
+    this.#picture.focus();
   }
-}
-
-function decodable(): VideoCodec[] {
-  return "RTCRtpReceiver" in globalThis ? codecsOf(RTCRtpReceiver.getCapabilities?.("video")) : [];
 }

@@ -42,6 +42,14 @@ describe("the chosen quality", () => {
     expect(bench.session.rung).toBeUndefined();
   });
 
+  it("may be the best of what there is room for, and that is as with Auto", () => {
+    expect(asks(bench.tell({ type: "want", best: 1 }))).toMatchObject([{ watch: { resume: "s1", want: { best: 1 } } }]);
+    expect(bench.session.rung).toBeUndefined();
+    const early = new Bench();
+    early.tell({ type: "want", best: 2 });
+    expect(asks(early.tell({ type: "link", up: true }))).toMatchObject([{ watch: { want: { best: 2 } } }]);
+  });
+
   it("waits for a question that is open, and the last choice counts", () => {
     bench.tell({ type: "want", rung: 0 });
     expect(bench.tell({ type: "want", rung: 1 })).toEqual([]);

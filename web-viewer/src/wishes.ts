@@ -25,8 +25,8 @@ export class Wishes {
     return this.#unsaid;
   }
 
-  choose(rung: number | undefined): void {
-    this.#want = rung === undefined ? {} : { rung };
+  choose({ rung, best }: Want): void {
+    this.#want = { ...(rung !== undefined && { rung }), ...(best !== undefined && { best }) };
     this.#unsaid = true;
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { START } from "../view";
+import { PLANET, radians, START } from "../view";
 import { apply, product, rayThrough, rotation, transposed, turned } from "./camera";
 import { equirectangular } from "./equirectangular";
 import { surroundOf } from "./projection";
@@ -87,5 +87,24 @@ describe("what is turned", () => {
     const matrix = turned({ yaw: 30, pitch: -20, roll: 10 });
     close(product(matrix, transposed(matrix)), [1, 0, 0, 0, 1, 0, 0, 0, 1]);
     close(turned({ yaw: 12, pitch: 34, roll: 0 }), rotation({ yaw: 12, pitch: 34 }));
+  });
+});
+
+const seenAt = (x: number, y: number, look = PLANET) => rayThrough(look, 1, x, y);
+
+describe("a planet", () => {
+  it("has the ground in its middle, and what is ahead above it", () => {
+    close(seenAt(0, 0), [0, -1, 0]);
+    const half = radians(PLANET.fov / 2);
+    close(seenAt(0, 1), [0, -Math.cos(half), -Math.sin(half)]);
+    close(seenAt(1, 0), [Math.sin(half), -Math.cos(half), 0]);
+    close(seenAt(0, 1, { ...PLANET, yaw: 90 }), [Math.sin(half), -Math.cos(half), 0]);
+  });
+
+  it("shows the horizon as a circle", () => {
+    const radius = Math.tan(Math.PI / 4) / Math.tan(radians(PLANET.fov) / 4);
+    for (const angle of [0, 1, 2, 3, 4, 5, 6]) {
+      expect(seenAt(radius * Math.cos(angle), radius * Math.sin(angle))[1]).toBeCloseTo(0, 9);
+    }
   });
 });

@@ -4,7 +4,7 @@
  * The eye's frame and the world's agree at yaw 0, pitch 0: x to the right, y up, and it looks along −z.
  */
 import type { Rotation } from "../protocol.gen";
-import { radians, type Look } from "../view";
+import { halfHeight, radians, type Look } from "../view";
 
 export type Vec3 = readonly [x: number, y: number, z: number];
 
@@ -35,15 +35,18 @@ export function product(first: Mat3, second: Mat3): Mat3 {
 }
 
 /** Half the width and height of the screen at distance 1. */
-export function extent(fov: number, aspect: number): readonly [x: number, y: number] {
-  const y = Math.tan(radians(fov) / 2);
+export function extent(look: Pick<Look, "fov" | "eye">, aspect: number): readonly [x: number, y: number] {
+  const y = halfHeight(look);
   return [y * aspect, y];
 }
 
 /** The direction seen at a point of the screen, both coordinates from −1 to 1, up and right positive. */
 export function rayThrough(look: Look, aspect: number, x: number, y: number): Vec3 {
-  const [ex, ey] = extent(look.fov, aspect);
-  return normalised(apply(rotation(look), [x * ex, y * ey, -1]));
+  const [ex, ey] = extent(look, aspect);
+  const [px, py] = [x * ex, y * ey];
+  // From a sphere's far end, the plane touches the near one at distance 2: the ray to a point goes through the sphere.
+  const near = look.eye === "planet" ? (px * px + py * py) / 4 - 1 : -1;
+  return normalised(apply(turned(look), [px, py, near]));
 }
 
 export function apply(matrix: Mat3, [x, y, z]: Vec3): Vec3 {

@@ -1,0 +1,231 @@
+/**
+ * Brings one camera's picture to where it is seen: the session, its own link to the server, and the connection to the robot,
+ * which know nothing of each other.
+ */
+import { Connection } from "./connection";
+import type { Delay } from "./delay";
+import { diagnosisOf } from "./diagnosis";
+import { InStep } from "./instep";
+import { Latency } from "./latency";
+import { onNetworkChange } from "./network";
+import type { Pane } from "./pane";
+import type { Admission, IceServer, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
+import { Reporter } from "./reporter";
+import { Session } from "./session";
+import { Signalling } from "./signalling";
+import { sampleOf, type Delays, type Sample } from "./stats";
+import type { ConnectionId, Input, Output, Target } from "./steps";
+import type { English } from "./text";
+import { codecsOf } from "./wishes";
+import { wordsFor, type Words } from "./words";
+
+/** Fine enough to see within a blink that a picture stands still. */
+const TICK = 250;
+const SAMPLE = 1000;
+
+export interface FeedEvents {
+  /** What there is to say of it. Often the same as before. */
+  told(words: Words, session: string | undefined): void;
+  admitted?(admission: Admission): void;
+  /** Another connection is made. */
+  connects?(): void;
+  /** The picture comes by another stream. */
+  attached?(): void;
+  sampled?(sample: Sample, delays: Delays): void;
+}
+
+export class Feed {
+  readonly #pane: Pane;
+  readonly #events: FeedEvents;
+  readonly #session: Session;
+  readonly #signalling: Signalling;
+  readonly #reporter = new Reporter();
+  readonly #life = new AbortController();
+  readonly #timers: number[];
+  #connection:
+    | {
+        id: ConnectionId;
+        servers: IceServer[];
+        link: Connection;
+        decoded: number;
+        inStep: InStep;
+        latency: Latency;
+      }
+    | undefined;
+  /** Why the last connection came to nothing, if it did. */
+  #why: English | undefined;
+  /** The connection whose stream the picture shows. */
+  #attached: ConnectionId = 0;
+  #admission: Admission | undefined;
+  #visible = true;
+
+  constructor(target: Target, token: string | undefined, pane: Pane, events: FeedEvents) {
+    this.#pane = pane;
+    this.#events = events;
+    this.#session = new Session(target, performance.now(), { codecs: decodable });
+    const heard = {
+      link: (up: boolean) => this.tell({ type: "link", up }),
+      message: (message: ToViewer) => this.tell({ type: "message", message }),
+      turnedAway: (notice: Notice) => this.tell({ type: "turnedAway", notice }),
+    };
+    this.#signalling = new Signalling(heard, token);
+    const { signal } = this.#life;
+    onNetworkChange(() => this.tell({ type: "networkChanged" }), signal);
+    document.addEventListener("visibilitychange", () => this.#tick(), { signal });
+    pane.video.addEventListener("volumechange", () => this.#keepInStep(), { signal });
+    this.#timers = [setInterval(() => this.#tick(), TICK), setInterval(() => this.#sample(), SAMPLE)];
+    this.#show();
+  }
+
+  /** The rung that was chosen; nothing for Auto. */
+  get rung(): number | undefined {
+    return this.#session.rung;
+  }
+
+  /** A new frame is on the screen. */
+  frame(): void {
+    this.#why = undefined;
+    const { shown } = this.#pane;
+    // What is on the screen may still be of the connection before.
+    if (shown && this.#connection?.id === this.#attached) this.#connection.latency.shown(shown);
+    this.tell({ type: "frame", connection: this.#attached });
+  }
+
+  /** Somebody does not want to wait for the next attempt. */
+  retry(): void {
+    this.#signalling.connect();
+    this.tell({ type: "retry" });
+  }
+
+  want(want: Want): void {
+    this.tell({ type: "want", ...want });
+  }
+
+  tell(input: Input): void {
+    // What was asked for before the end may be answered after it.
+    if (this.#life.signal.aborted) return;
+    this.#session.handle(input, performance.now());
+    for (const output of this.#session.takeOutputs()) this.#carryOut(output);
+    this.#show();
+  }
+
+  close(): void {
+    this.#life.abort();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#signalling.close();
+    this.#connection?.link.close();
+  }
+
+  #tick(): void {
+    const visible = this.#pane.canShow;
+    if (visible !== this.#visible) this.tell({ type: "visible", visible });
+    this.#visible = visible;
+    this.tell({ type: "tick" });
+    this.#keepInStep();
+  }
+
+  #keepInStep(): void {
+    const { video, shown } = this.#pane;
+    const own = this.#connection?.id === this.#attached;
+    this.#connection?.inStep.keep(own ? shown : undefined, !video.muted);
+  }
+
+  #show(): void {
+    this.#events.told(wordsFor(this.#session.view(performance.now()), this.#why), this.#session.session);
+  }
+
+  #carryOut(output: Output): void {
+    switch (output.type) {
+      case "watch":
+        void this.#signalling.watch(output.watch).then((reply) => this.tell({ type: "reply", ask: output.ask, reply }));
+        return;
+      case "send":
+        return this.#signalling.send(output.message);
+      case "admitted":
+        this.#admission = output.admission;
+        if (output.admission.resumed) this.#connection?.link.useIceServers(output.admission.ice_servers);
+        return this.#events.admitted?.(output.admission);
+      case "connect":
+        return this.#connect(output);
+      case "renegotiate":
+        void this.#connection?.link.accept(output.description);
+        return;
+      case "addCandidate":
+        return this.#connection?.link.addCandidate(output.candidate);
+      case "reattach":
+        return this.#pane.reattach();
+      case "close":
+        // Browsers take longer to give up than people do: what is known by now is what there is to say.
+        if (this.#connection) this.#why = diagnosisOf(this.#connection.servers, this.#connection.link.gathered);
+        this.#connection?.link.close();
+        this.#connection = undefined;
+        return;
+      default:
+        output satisfies never;
+    }
+  }
+
+  #connect({ connection, admission, description }: Extract<Output, { type: "connect" }>): void {
+    let stream: MediaStream | undefined;
+    const link = new Connection(admission.ice_servers, {
+      answer: (answer) => this.tell({ type: "answer", connection, description: answer }),
+      candidate: (candidate) => this.tell({ type: "candidate", connection, candidate }),
+      state: (state) => {
+        if (state === "connected") this.#attach(connection, admission, stream);
+        this.tell({ type: "peer", connection, state });
+      },
+      stream: (received) => {
+        stream = received;
+        // The last picture of the connection before stays until this one is about to show its own.
+        if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream);
+      },
+    });
+    const measures = { decoded: 0, inStep: new InStep(link), latency: new Latency() };
+    this.#connection = { id: connection, servers: admission.ice_servers, link, ...measures };
+    this.#events.connects?.();
+    this.#reporter.rest();
+    void link.accept(description);
+  }
+
+  #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined): void {
+    // A path that was found again brings the same stream.
+    if (!stream || (this.#attached === connection && this.#pane.video.srcObject === stream)) return;
+    this.#attached = connection;
+    this.#pane.project(admission.video);
+    this.#pane.attach(stream);
+    this.#events.attached?.();
+  }
+
+  #sample(): void {
+    const connection = this.#connection;
+    if (!connection) return;
+    connection.link.stats().then(
+      (report) => {
+        const sample = sampleOf(report, performance.now());
+        if (!sample || this.#life.signal.aborted) return;
+        this.tell({ type: "sample", connection: connection.id, counters: sample.counters });
+        // Where the browser does not tell of shown frames, decoded ones have to stand for them.
+        const more = sample.counters.decoded > connection.decoded;
+        connection.decoded = sample.counters.decoded;
+        if (more && !this.#pane.seesFrames) this.tell({ type: "frame", connection: connection.id });
+        connection.inStep.sampled(sample.played);
+        const clocks = { now: performance.now(), origin: performance.timeOrigin };
+        const toScreen = connection.latency.sampled(sample.report, connection.link.received, clocks);
+        this.#events.sampled?.(sample, { toScreen, soundLag: connection.inStep.lag });
+        this.#report(connection.id, sample, toScreen);
+      },
+      (error: unknown) => console.debug("no statistics", error),
+    );
+  }
+
+  #report(connection: ConnectionId, sample: Sample, delay: Delay): void {
+    const { kind } = this.#session.view(performance.now());
+    if (kind !== "live" || !this.#visible || connection !== this.#attached) return this.#reporter.rest();
+    const reception = this.#reporter.take(sample, delay, this.#admission?.report_every);
+    if (reception) this.tell({ type: "reception", connection, reception });
+  }
+}
+
+function decodable(): VideoCodec[] {
+  return "RTCRtpReceiver" in globalThis ? codecsOf(RTCRtpReceiver.getCapabilities?.("video")) : [];
+}

@@ -1,0 +1,174 @@
+/**
+ * Where one camera's picture is seen: a `<video>`, and over it a canvas when the camera sees all around.
+ *
+ * Tells of every frame that is really shown. The video stays in the page even when the canvas covers it, as some browsers
+ * decode only what is in sight.
+ */
+import { Renderer } from "./panorama/renderer";
+import { sightOf, type Sight } from "./panorama/sight";
+import type { Projection, Video } from "./protocol.gen";
+import { START, type Look } from "./view";
+
+export interface PaneEvents {
+  /** A new frame is on the screen. */
+  frame(): void;
+  /** This browser cannot draw what surrounds: it is shown flat. */
+  flattened(): void;
+  /** Whether this browser plays only when it is told to by hand. */
+  refused(needsTap: boolean): void;
+}
+
+export class Pane {
+  readonly video: HTMLVideoElement;
+  readonly canvas: HTMLCanvasElement;
+  protected readonly life = new AbortController();
+  protected kind: Projection["kind"] = "flat";
+  protected renderer: Renderer | undefined;
+  /** What surrounds is shown as it comes. */
+  protected whole = false;
+  readonly #events: PaneEvents;
+  #shown: VideoFrameCallbackMetadata | undefined;
+  #look: Look = START;
+  #waits = false;
+  /** What the sight was made from: it is made anew only when that changes. */
+  #known = "";
+  #sight: Sight | undefined;
+  /** The renderer knows the sight. */
+  #ready = false;
+
+  constructor(video: HTMLVideoElement, canvas: HTMLCanvasElement, events: PaneEvents) {
+    this.video = video;
+    this.canvas = canvas;
+    this.#events = events;
+    video.muted = true;
+    this.#nextFrame();
+    // By a phone call, a key for media, or the end of picture in picture: a live picture is never left standing.
+    const { signal } = this.life;
+    const wake = (): void => {
+      if (video.paused && video.srcObject && !document.hidden) this.play();
+    };
+    video.addEventListener("pause", wake, { signal });
+    document.addEventListener("visibilitychange", wake, { signal });
+  }
+
+  /** Whether the video itself tells of frames; otherwise only the statistics know. */
+  get seesFrames(): boolean {
+    return "requestVideoFrameCallback" in this.video && !document.hidden;
+  }
+
+  /** Whether a new frame would come before somebody's eyes: not in a hidden page, nor before a tap that is needed. */
+  get canShow(): boolean {
+    return !document.hidden && !this.#waits;
+  }
+
+  /** The frame that was shown last, where the video tells of frames. */
+  get shown(): VideoFrameCallbackMetadata | undefined {
+    return this.#shown;
+  }
+
+  /** Whether there is something to look around in. */
+  get surrounds(): boolean {
+    return this.#sight !== undefined && !this.whole;
+  }
+
+  /** Nothing for a flat camera. */
+  get sight(): Sight | undefined {
+    return this.#sight;
+  }
+
+  get look(): Look {
+    return this.#look;
+  }
+
+  set look(look: Look) {
+    this.#look = look;
+    this.renderer?.look(look);
+  }
+
+  /** How the next frame is to be shown. */
+  project({ projection, mount }: Pick<Video, "projection" | "mount">): void {
+    const known = JSON.stringify([projection, mount]);
+    if (known !== this.#known) {
+      this.renderer?.rest();
+      this.#ready = false;
+      this.#sight = sightOf({ projection, ...(mount && { mount }) });
+      this.#known = known;
+      this.kind = projection.kind;
+    }
+    this.cover();
+  }
+
+  attach(stream: MediaStream): void {
+    if (this.video.srcObject === stream) return;
+    this.video.srcObject = stream;
+    this.play();
+  }
+
+  /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */
+  reattach(): void {
+    if (this.video.srcObject instanceof MediaStream) this.attach(new MediaStream(this.video.srcObject.getTracks()));
+  }
+
+  /** Nothing is to be seen for now. */
+  detach(): void {
+    this.video.srcObject = null;
+    this.#shown = undefined;
+    this.renderer?.rest();
+    this.#ready = false;
+    this.#sight = undefined;
+    this.#known = "";
+    this.cover();
+  }
+
+  play(): void {
+    this.video.play().then(
+      () => this.#wait(false),
+      (error: unknown) => {
+        // A new stream interrupts the start of the one before; only a refusal needs the person.
+        if (error instanceof DOMException && error.name === "NotAllowedError") this.#wait(true);
+      },
+    );
+  }
+
+  close(): void {
+    this.life.abort();
+    this.renderer?.close();
+    this.detach();
+  }
+
+  protected cover(): void {
+    this.canvas.hidden = !this.surrounds;
+  }
+
+  #wait(needsTap: boolean): void {
+    this.#waits = needsTap;
+    if (!this.life.signal.aborted) this.#events.refused(needsTap);
+  }
+
+  /**
+   * Gets ready to draw, once there is something to draw: the first WebGL context of a browser may take half a second, in
+   * which nothing else here could happen.
+   */
+  #prepare(): void {
+    if (!this.#sight || this.whole || this.#ready) return;
+    this.renderer ??= Renderer.create(this.canvas, this.video);
+    this.renderer?.look(this.#look);
+    this.#ready = this.renderer?.show(this.#sight) ?? false;
+    if (this.#ready) return;
+    this.#sight = undefined;
+    this.cover();
+    this.#events.flattened();
+  }
+
+  #nextFrame(): void {
+    if (this.life.signal.aborted || !("requestVideoFrameCallback" in this.video)) return;
+    this.video.requestVideoFrameCallback((_, frame) => {
+      if (this.life.signal.aborted) return;
+      this.#shown = frame;
+      this.#nextFrame();
+      this.#events.frame();
+      this.#prepare();
+      if (!this.whole) this.renderer?.frame();
+    });
+  }
+}
