@@ -6,11 +6,15 @@ BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-pl
 DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 # The crate that tests everything together has a network camera of its own.
 WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
-TEST_PACKAGES := chromium fonts-dejavu-core coturn pulseaudio gstreamer1.0-pulseaudio gstreamer1.0-alsa
+TEST_PACKAGES := chromium firefox-esr libegl1 libgl1-mesa-dri fonts-dejavu-core coturn iproute2 pebble pulseaudio \
+	gstreamer1.0-pulseaudio gstreamer1.0-alsa gstreamer1.0-tools
 # Finds out which libraries a binary needs.
 PACKAGE_PACKAGES := dpkg-dev
 
 PORT ?= 8080
+
+# A program of tests that hangs ends nothing but itself; the longest takes three minutes where nothing else runs.
+ENDS := ["timeout", "--kill-after=10", "1500"]
 
 # Two goals at once would fight over the package manager.
 .NOTPARALLEL:
@@ -38,26 +42,44 @@ demo: build-packages demo-packages viewer ## Show the synthetic 360° camera liv
 test: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Run all tests
 	@echo "==> testing the page's modules"
 	cd web-viewer && $(NPM) test
-	@echo "==> building the binaries that the tests start"
-	cargo build --workspace --locked
+	@echo "==> building the tests, and the binaries that they start"
+	cargo build --workspace --all-targets --locked
 	@echo "==> testing the crates, and robot, server and viewers together"
-	cargo test --workspace --locked
+	cargo test --workspace --locked --config 'target."cfg(unix)".runner = $(ENDS)'
 	@echo "==> testing the page in Chromium"
 	cd tests/browser && $(NPM) test
+
+.PHONY: screenshots
+screenshots: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Take the README's pictures of the page anew
+	cargo build --workspace --locked
+	cd tests/browser && $(NPM) run screenshots
 
 .PHONY: bench-browser
 bench-browser: build-packages test-packages viewer tests/browser/node_modules/.installed ## Measure joins and delay in Chromium
 	cargo build --release --locked -p broadcaster -p server
-	cd tests/browser && BINARIES=$(CURDIR)/target/release $(NPM) run bench
+	cd tests/browser && BINARIES=$(CURDIR)/target/release $(NPM) run bench -- latency
+
+.PHONY: bench-drawing
+bench-drawing: build-packages test-packages viewer tests/browser/node_modules/.installed ## Measure drawing beside three.js, and hold it to that
+	@echo "==> measuring (8 minutes where software draws; what else this machine does shows)"
+	cd tests/browser && $(NPM) run bench -- drawing
 
 .PHONY: bench
-bench: build-packages ## Measure what a viewer costs, beside what it must cost
+bench: build-packages ## Measure what a viewer costs, beside what it must cost, and drawing
 	@echo "==> building (the first time takes some minutes)"
 	cargo build --release --locked --package bench
 	@echo "==> measuring what is done once for all viewers"
 	cargo bench --locked --package bench --bench media -- --quiet --warm-up-time 1 --measurement-time 3
 	@echo "==> measuring viewers (5 minutes; what else this machine does shows)"
 	@target/release/bench
+	@$(MAKE) --no-print-directory bench-drawing
+
+.PHONY: bench-server
+bench-server: workspace-packages viewer ## Measure what many viewers cost the server, and hold it to that
+	@echo "==> building (the first time takes some minutes)"
+	cargo test --release --locked --package server --test load --no-run
+	@echo "==> measuring (4 minutes; what else this machine does shows, and may fail it)"
+	cargo test --release --locked --package server --test load -- --include-ignored --nocapture --test-threads 1
 
 .PHONY: bench-capture
 bench-capture: build-packages ## Measure what a camera costs, beside its encoders
@@ -103,8 +125,8 @@ web-viewer/dist/index.html: web-viewer/node_modules/.installed $(VIEWER_SOURCES)
 	@touch $@
 
 $(DENY):
-	@echo "==> building cargo-deny $(DENY_VERSION)"
-	cargo install --quiet --locked --version $(DENY_VERSION) --root target/tools cargo-deny
+	@echo "==> building cargo-deny $(DENY_VERSION), which is used too briefly to be worth optimizing"
+	cargo install --quiet --locked --debug --version $(DENY_VERSION) --root target/tools cargo-deny
 
 $(DEB):
 	@echo "==> building cargo-deb $(DEB_VERSION)"

@@ -58,12 +58,22 @@ fn so_is_one_whose_pictures_are_sent_on_as_they_come() -> anyhow::Result<()> {
     a_network_camera_comes_back(true)
 }
 
-/// What a return typically takes at most: half of it is the fifteen pictures, and the wait before the first attempt.
-const USUALLY_BACK_WITHIN: Duration = Duration::from_secs(3);
-/// And what it may take on a machine that has much else to do.
-const BACK_WITHIN: Duration = Duration::from_secs(10);
+/// What it may take until the picture is there again, once the camera is.
+const BACK_WITHIN: Duration = Duration::from_secs(3);
+/// How much of that may be the camera's and the robot's own work, from the attempt that finds the camera there to the viewer.
+const BEGUN_WITHIN: Duration = Duration::from_millis(1200);
+
+/// The longer a camera is away, the longer robots wait between two attempts: the wait in which it comes back is the first
+/// one's half a second and a third more than its absence at most, as each wait is between 3/4 and the whole of twice the one
+/// before. A machine on which such a camera takes seconds to start sees that, and not a slower robot.
+fn back_within(absence: Duration) -> Duration {
+    BACK_WITHIN.max(Duration::from_millis(500) + absence * 4 / 3 + BEGUN_WITHIN)
+}
 /// A leak of one picture each time would be 5 MB.
 const GROWTH_KIB: u64 = 3 << 10;
+
+/// One may be open for a moment; one that is left each time would make some fifty.
+const FEW: usize = 5;
 
 const DEATHS: usize = 100;
 /// By then GStreamer has loaded what it needs, and the allocator has found its size.
@@ -83,43 +93,25 @@ fn a_camera_that_dies_a_hundred_times_leaves_nothing_behind_in_the_robot() -> an
         let mut footprints = Vec::new();
         let mut returns = Vec::new();
         for _ in 0..DEATHS {
-            camera.replace()?;
-            let (died, before) = (tokio::time::Instant::now(), viewer.reception().frames);
+            let absence = camera.replace()?;
+            let (back, before) = (tokio::time::Instant::now(), viewer.reception().frames);
+            viewer.until(PATIENCE, |reception| reception.frames > before).await?;
+            returns.push((back.elapsed(), absence));
+            // A camera that only just begins each time is waited for ever longer.
             viewer.until(PATIENCE, |reception| reception.frames > before + 15).await?;
-            returns.push(died.elapsed());
             footprints.push(processes.broadcaster.footprint()?);
         }
         let (before, after) = (least(&footprints[SETTLED..SETTLED + 20]), least(&footprints[DEATHS - 20..]));
         returns.sort_unstable();
         let (typical, slowest) = (returns[DEATHS / 2], returns[DEATHS - 1]);
-        println!("back after {typical:?}, at the slowest {slowest:?}; {before:?} became {after:?}");
-        assert!(typical <= USUALLY_BACK_WITHIN && slowest <= BACK_WITHIN, "{returns:?}");
-        assert!(after.threads <= before.threads && after.descriptors <= before.descriptors, "{before:?} {after:?}");
+        println!("back (and away before) {typical:?}, at the slowest {slowest:?}; {before:?} became {after:?}");
+        assert!(returns.iter().all(|&(took, absence)| took <= back_within(absence)), "{returns:?}");
+        assert!(after.threads < before.threads + FEW, "{before:?} {after:?}");
+        assert!(after.descriptors < before.descriptors + FEW, "{before:?} {after:?}");
         assert!(after.resident_kib < before.resident_kib + GROWTH_KIB, "{before:?} {after:?}");
         let reception = viewer.leave().await?;
         assert_eq!(reception.offers, 1, "its session went on: {reception:?}");
         Ok(())
-    })
-}
-
-/// A pipe that nobody writes into keeps whoever opens it, as a driver that hangs does.
-#[test]
-fn a_driver_that_hangs_ends_the_robots_process_for_another_to_begin() -> anyhow::Result<()> {
-    leaving_nothing(async {
-        let pipe = std::env::temp_dir().join(format!("panocast-pipe-{}", std::process::id()));
-        anyhow::ensure!(std::process::Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo failed");
-        let section = format!("[[cameras]]\nid = \"main\"\nsource = \"file\"\npath = \"{}\"", pipe.display());
-        let mut processes = Processes::with_cameras(&section)?;
-        let mut look = tokio::time::interval(Duration::from_millis(100));
-        let ended = async {
-            while processes.broadcaster.is_running()? {
-                look.tick().await;
-            }
-            anyhow::Ok(())
-        };
-        let ended = tokio::time::timeout(PATIENCE, ended).await;
-        std::fs::remove_file(&pipe)?;
-        ended?
     })
 }
 

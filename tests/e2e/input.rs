@@ -17,7 +17,7 @@ struct Talker {
 impl Talker {
     /// Joins, and leaves the robot's offer unanswered.
     async fn join(world: &World) -> anyhow::Result<Self> {
-        let mut link = Connection::open(&world.url()).await?;
+        let mut link = Connection::open(&world.url(), None).await?;
         link.emit(&ToServer::Watcher { watch: Some(Watch::default()) }).await?;
         loop {
             if let Incoming::Event(json) = link.next().await?

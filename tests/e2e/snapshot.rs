@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use serde_json::json;
-use tests::{Playback, Shown, World};
+use tests::{Folder, Playback, Shown, World};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::{PATIENCE, leaving_nothing, recording::Folder};
+use crate::{PATIENCE, leaving_nothing};
 
 struct Response {
     head: String,
@@ -53,7 +53,7 @@ async fn picture(world: &World, path: &str) -> anyhow::Result<Shown> {
     };
     let response = tokio::time::timeout(PATIENCE, fetched).await??;
     assert!(response.head.contains("content-type: image/jpeg"), "{}", response.head);
-    assert!(response.head.contains("cache-control: max-age=1"), "{}", response.head);
+    assert!(response.head.contains("cache-control: private, max-age=1"), "{}", response.head);
     let folder = Folder::new()?;
     let file = folder.path().join("snapshot.jpg");
     std::fs::write(&file, response.body)?;

@@ -30,10 +30,15 @@ impl Supervisor {
 
     /// Listens until this is said.
     fn until(&self, awaited: &str) -> anyhow::Result<()> {
+        self.until_begun(awaited, |rest| rest.is_empty())
+    }
+
+    /// Listens until something is said that begins so, and goes on so.
+    fn until_begun(&self, awaited: &str, goes_on: impl Fn(&[u8]) -> bool) -> anyhow::Result<()> {
         let mut buffer = [0; 4096];
         loop {
             let length = self.heard.recv(&mut buffer).with_context(|| format!("nobody says {awaited:?}"))?;
-            if buffer[..length] == *awaited.as_bytes() {
+            if buffer[..length].strip_prefix(awaited.as_bytes()).is_some_and(&goes_on) {
                 return Ok(());
             }
         }
@@ -53,6 +58,28 @@ fn the_server_says_that_it_serves_that_it_is_well_and_that_it_ends() -> anyhow::
     supervisor.until("READY=1")?;
     for _ in 0..3 {
         supervisor.until("WATCHDOG=1")?;
+    }
+    server.terminate()?;
+    supervisor.until("STOPPING=1")?;
+    Ok(())
+}
+
+#[test]
+fn the_server_says_that_it_reads_its_config_again_and_what_came_of_it() -> anyhow::Result<()> {
+    let supervisor = Supervisor::listen("reloading")?;
+    let config = supervisor.folder.join("server.toml");
+    std::fs::write(&config, "[log]\nfilter = \"error\"\n")?;
+    let path = config.display().to_string();
+    let server = supervisor.start("server", &["--config", &path, "--listen", "127.0.0.1:0"])?;
+    supervisor.until("READY=1")?;
+    let with_the_time = |rest: &[u8]| rest.iter().all(u8::is_ascii_digit) && !rest.is_empty();
+    // Whatever came of it, whoever asked hears the end of it.
+    for (text, status) in [("[log]\nfilter = \"off\"\n", ""), ("nonsense", "a changed config was refused: ")] {
+        std::fs::write(&config, text)?;
+        server.hang_up()?;
+        supervisor.until_begun("RELOADING=1\nMONOTONIC_USEC=", with_the_time)?;
+        supervisor.until_begun(&format!("STATUS={status}"), |rest| rest.is_empty() == status.is_empty())?;
+        supervisor.until("READY=1")?;
     }
     server.terminate()?;
     supervisor.until("STOPPING=1")?;

@@ -5,6 +5,10 @@
 //! broadcaster in this process, on ports that nobody else has; [`Processes`] runs the real binaries, to kill and to measure.
 
 mod attack;
+mod ending;
+mod exposition;
+mod folder;
+mod line;
 mod link;
 mod peer;
 mod playback;
@@ -12,15 +16,21 @@ mod process;
 mod puppet;
 mod reception;
 mod stranger;
+mod terminal;
 mod viewer;
 mod world;
 
 pub use attack::Attack;
+pub use ending::{PATIENCE, leaving_nothing};
+pub use exposition::Exposition;
+pub use folder::Folder;
+pub use line::Line;
 pub use link::{Conditions, Link};
 pub use playback::{Playback, Shown};
 pub use process::{Footprint, Log, Process, Processes, RtspCamera};
 pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
 pub use stranger::Stranger;
+pub use terminal::Terminal;
 pub use viewer::{Options, Viewer, ViewerError};
 pub use world::{Robot, World};

@@ -3,9 +3,9 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
 use tokio::time::Instant;
 
-use crate::{Options, Puppet, Viewer};
+use crate::{Options, Puppet, Viewer, terminal::Terminal};
 
 /// A child that does not outlive its test.
 pub struct Process(Child);
@@ -39,7 +39,16 @@ impl Process {
 
     /// The same, with somebody who reads what it logs.
     pub fn start_logged(name: &str, arguments: &[&str]) -> anyhow::Result<(Self, Log)> {
-        let mut process = Self::spawn(name, arguments, &[], Stdio::piped())?;
+        Self::start_logged_with(name, arguments, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_logged_with(
+        name: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<(Self, Log)> {
+        let mut process = Self::spawn(name, arguments, environment, Stdio::piped())?;
         let log = Log::read(process.0.stderr.take().context("its log is piped")?);
         Ok((process, log))
     }
@@ -57,12 +66,26 @@ impl Process {
         Ok(Self(child))
     }
 
+    /// The same, at a terminal of so many columns.
+    pub fn start_at_terminal(name: &str, arguments: &[&str], columns: u16) -> anyhow::Result<(Self, Terminal)> {
+        let (terminal, end) = Terminal::open(columns)?;
+        Ok((Self::spawn(name, arguments, &[("TERM", "xterm")], end.into())?, terminal))
+    }
+
     /// Runs a binary to its end and returns what it printed, a JSON value a line.
     pub async fn run(name: &str, arguments: &[&str]) -> anyhow::Result<Vec<serde_json::Value>> {
         let output = tokio::process::Command::new(binary(name)?).args(arguments).kill_on_drop(true).output().await?;
         let lines = std::str::from_utf8(&output.stdout)?.lines().map(serde_json::from_str);
         anyhow::ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(lines.collect::<Result<_, _>>()?)
+    }
+
+    /// Runs a binary to its end, whatever that is, with more in its environment.
+    pub async fn output(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Output> {
+        let path = binary(name)?;
+        let mut command = tokio::process::Command::new(&path);
+        command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
+        command.output().await.with_context(|| format!("run {}; `make build` makes it", path.display()))
     }
 
     /// Starts a binary on a machine of its own that has no network at all, not even a loopback.
@@ -113,6 +136,11 @@ impl Process {
         Ok(())
     }
 
+    /// SIGHUP: a server reads its config again.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.signal("-HUP")
+    }
+
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status()?;
         anyhow::ensure!(status.success(), "kill {signal} failed");
@@ -121,6 +149,11 @@ impl Process {
 
     pub fn is_running(&mut self) -> io::Result<bool> {
         self.0.try_wait().map(|ended| ended.is_none())
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
     }
 
     pub fn footprint(&self) -> anyhow::Result<Footprint> {
@@ -161,15 +194,30 @@ impl Log {
 
     /// Waits for a line that contains this, whatever else is logged meanwhile. Blocks.
     pub fn wait(&self, text: &str) -> anyhow::Result<String> {
+        self.until(text).map(|mut seen| seen.pop().expect("it ends with that line"))
+    }
+
+    /// The same, and returns all lines up to there.
+    pub fn until(&self, text: &str) -> anyhow::Result<Vec<String>> {
         let mut seen = Vec::new();
         let deadline = Instant::now() + LOGS_WITHIN;
         loop {
             match self.0.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(text) => return Ok(line),
-                Ok(line) => seen.push(line),
+                Ok(line) => {
+                    let found = line.contains(text);
+                    seen.push(line);
+                    if found {
+                        return Ok(seen);
+                    }
+                }
                 Err(_) => anyhow::bail!("nothing was logged about {text:?}, but:\n{}", seen.join("\n")),
             }
         }
+    }
+
+    /// All that is left, when the process has ended. Blocks.
+    pub fn rest(self) -> Vec<String> {
+        self.0.into_iter().collect()
     }
 }
 
@@ -194,11 +242,16 @@ impl RtspCamera {
         format!("rtsp://127.0.0.1:{}/camera", self.port)
     }
 
-    /// Kills it, and starts it again.
-    pub fn replace(&mut self) -> anyhow::Result<()> {
+    /// Kills it, starts it again, and returns for how long it was away. Blocks.
+    pub fn replace(&mut self) -> anyhow::Result<Duration> {
+        let died = Instant::now();
         self.process.kill()?;
         self.process = Self::launch(self.port)?;
-        Ok(())
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            anyhow::ensure!(died.elapsed() < LISTENS_WITHIN, "the camera does not come back");
+            std::thread::park_timeout(LOOKS_EVERY);
+        }
+        Ok(died.elapsed())
     }
 
     /// SIGSTOP: its connections stay, and nothing comes.
@@ -299,7 +352,8 @@ fn start_broadcaster(server: &ServerUrl, config: Option<&Config>) -> anyhow::Res
 
 const LOGS_WITHIN: Duration = Duration::from_secs(60);
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
-/// The standard library tells nobody when a child has ended.
+const LISTENS_WITHIN: Duration = Duration::from_secs(60);
+/// The standard library tells nobody when a child has ended, nor anybody when one begins to listen.
 const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 /// A small picture on a port of its own.

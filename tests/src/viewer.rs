@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use broadcaster::signalling::{AckId, Connection, ConnectionError, Incoming, ServerUrl};
 use protocol::{
-    CameraId, Candidate, Code, Description, DescriptionKind, Notice, PeerId, RobotId, Sdp, SessionId, SessionRef,
-    ToServer, ToViewer, Watch, WatchReply, Wishes,
+    Bitrate, CameraId, Candidate, Code, Description, DescriptionKind, Fps, Hello, Notice, PeerId, RobotId, Sdp,
+    SessionId, SessionRef, ToServer, ToViewer, Watch, WatchReply, Wishes,
 };
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -25,12 +25,14 @@ pub struct Options {
     pub robot: Option<RobotId>,
     pub camera: Option<CameraId>,
     pub wishes: Wishes,
+    /// That of a link.
+    pub token: Option<String>,
 }
 
 impl Options {
     /// The default robot's first camera, at whatever quality the path carries.
     pub fn new(server: ServerUrl) -> Self {
-        Self { server, robot: None, camera: None, wishes: Wishes::default() }
+        Self { server, robot: None, camera: None, wishes: Wishes::default(), token: None }
     }
 }
 
@@ -60,6 +62,8 @@ impl Viewer {
             session: None,
             peer: None,
             pending: Vec::new(),
+            report_every: None,
+            reported: (Instant::now(), 0, 0),
         };
         let task = tokio::spawn(watching.run(leave.clone()));
         Self { reception, leave, task }
@@ -82,6 +86,23 @@ impl Viewer {
             Ok(Err(_)) => anyhow::bail!("the viewer ended: {:?}", self.reception()),
             Err(_) => anyhow::bail!("not within {within:?}: {:?}", self.reception()),
         }
+    }
+
+    /// Waits until nothing has come for so long, and says when the last packet came.
+    pub async fn until_silent(&mut self, quiet: Duration, within: Duration) -> anyhow::Result<Instant> {
+        let silent = async {
+            loop {
+                let (packets, since) = (self.reception().packets, Instant::now());
+                let more = self.reception.wait_for(|reception| reception.packets > packets);
+                match tokio::time::timeout(quiet, more).await.map(|more| more.map(drop)) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => anyhow::bail!("the viewer ended: {:?}", self.reception()),
+                    Err(_) => return Ok(since),
+                }
+            }
+        };
+        let waited = tokio::time::timeout(within, silent).await;
+        waited.unwrap_or_else(|_| anyhow::bail!("it goes on after {within:?}"))
     }
 
     /// Leaves as a closed page does, and waits until that is done.
@@ -111,14 +132,19 @@ struct Watching {
     peer: Option<Peer>,
     /// The robot's candidates that came before its offer was taken.
     pending: Vec<Candidate>,
+    /// How often the server wants to know how the picture comes.
+    report_every: Option<Duration>,
+    /// When it was told last, and the frames and bytes by then.
+    reported: (Instant, u64, u64),
 }
 
 impl Watching {
     async fn run(mut self, leave: CancellationToken) -> Result<(), ViewerError> {
+        let hello = Hello { version: Some(protocol::VERSION), token: self.options.token.clone() };
         let ended = loop {
             let watched = tokio::select! {
                 () = leave.cancelled() => break Ok(()),
-                connection = Connection::open(&self.options.server) => match connection {
+                connection = Connection::open_showing(&self.options.server, None, &hello) => match connection {
                     Ok(connection) => self.watch(connection, &leave).await,
                     Err(error) => Err(error.into()),
                 },
@@ -196,6 +222,7 @@ impl Watching {
         match serde_json::from_str::<(WatchReply,)>(json) {
             Ok((WatchReply::Admitted(admission),)) => {
                 self.session = Some(Session { id: admission.session, robot: admission.peer });
+                self.report_every = admission.report_every.map(|seconds| Duration::from_secs(seconds.into()));
                 let elapsed = self.started.elapsed();
                 self.reception.send_modify(|reception| {
                     reception.admitted.get_or_insert(elapsed);
@@ -260,6 +287,9 @@ impl Watching {
             PeerEvent::Packet(packet) => {
                 let elapsed = self.started.elapsed();
                 self.reception.send_modify(|reception| reception.count(&packet, elapsed));
+                if let Some(link) = link {
+                    self.report(link).await?;
+                }
             }
             PeerEvent::Candidate(init) => {
                 let json = serde_json::json!({ "candidate": init.candidate, "sdpMid": "0", "sdpMLineIndex": 0 });
@@ -269,6 +299,24 @@ impl Watching {
             }
         }
         Ok(())
+    }
+
+    /// Says how the picture comes, as often as the server wants to know.
+    async fn report(&mut self, link: &mut Connection) -> Result<(), ConnectionError> {
+        let (since, frames, bytes) = self.reported;
+        let (Some(every), passed) = (self.report_every, since.elapsed()) else { return Ok(()) };
+        if passed < every {
+            return Ok(());
+        }
+        let now = self.reception.borrow().clone();
+        self.reported = (Instant::now(), now.frames, now.bytes);
+        let per_second = |count: u64| count as f64 / passed.as_secs_f64();
+        let reception = protocol::Reception {
+            fps: Fps::nearest(per_second(now.frames - frames)),
+            bitrate: Bitrate::nearest(per_second(now.bytes - bytes) * 8.0),
+            ..Default::default()
+        };
+        self.say(link, |_, about| ToServer::Reception { reception, about }).await
     }
 
     async fn say(

@@ -1,17 +1,26 @@
 //! Server and robots in this process, on loopback ports that nobody else has.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use broadcaster::{
     config::{Camera, Config as RobotConfig, Fanout, Media, Rung},
     signalling::ServerUrl,
 };
-use protocol::RobotId;
-use tokio::{sync::watch, task::JoinHandle};
+use protocol::{Fingerprint, RobotId};
+use server::{
+    auth::{Access, Link, NewLink, Role, Store, Token, UnixTime},
+    config::{AuthMode, Tls, TlsMode},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Options, Viewer};
+use crate::{Line, Options, Viewer};
 
 /// Nothing in a healthy world takes longer to end.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -39,7 +48,33 @@ impl Running {
 /// One server.
 pub struct World {
     server: Running,
+    config: server::Config,
     address: SocketAddr,
+    /// Where it keeps what it keeps, if anything.
+    state: Option<State>,
+}
+
+/// A folder as long as it is needed.
+struct State(PathBuf);
+
+impl State {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("panocast-world-{:016x}", rand::random::<u64>()));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Somebody may have tidied up before.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// On a port that nobody else has.
+fn anywhere() -> server::Config {
+    server::Config { listen: "127.0.0.1:0".parse().expect("an address"), ..Default::default() }
 }
 
 fn small(camera: &str) -> Camera {
@@ -52,15 +87,90 @@ pub struct Robot(Running);
 
 impl World {
     pub async fn start() -> anyhow::Result<Self> {
-        let listen = "127.0.0.1:0".parse()?;
-        let config = server::Config { listen, drain_timeout: Duration::from_secs(2), ..Default::default() };
-        let server = server::Server::bind(config).await?;
+        Self::start_with(anywhere(), None).await
+    }
+
+    /// A server that signs its certificate itself, and the fingerprint that robots know it by.
+    pub async fn encrypted() -> anyhow::Result<(Self, Fingerprint)> {
+        let state = State::new()?;
+        let tls = Tls { mode: TlsMode::SelfSigned { names: Vec::new() }, redirect_from: None };
+        let config = server::Config { tls, state_dir: state.0.clone(), ..anywhere() };
+        let world = Self::start_with(config.clone(), Some(state)).await?;
+        let told = server::report::describe(&config)?;
+        let line = told.split_once("fingerprint = \"").and_then(|(_, rest)| rest.split_once('"'));
+        let (fingerprint, _) = line.context("`server check` prints the line for robots' configs")?;
+        Ok((world, fingerprint.parse()?))
+    }
+
+    /// A server that asks robots for keys, and whom it keeps in the folder of [`World::store`].
+    pub async fn guarded() -> anyhow::Result<Self> {
+        let state = State::new()?;
+        let mut config = server::Config { state_dir: state.0.clone(), ..anywhere() };
+        config.auth.mode = AuthMode::Keys;
+        Self::start_with(config, Some(state)).await
+    }
+
+    /// A server that relays.
+    pub async fn relaying() -> anyhow::Result<Self> {
+        let mut config = anywhere();
+        config.turn.enabled = true;
+        config.turn.listen = vec!["127.0.0.1:0".parse()?];
+        config.turn.public_address = Some("127.0.0.1".to_owned().try_into()?);
+        Self::start_with(config, None).await
+    }
+
+    /// What a command beside the server would open.
+    pub fn store(&self) -> anyhow::Result<Store> {
+        let state = self.state.as_ref().context("an open server keeps nothing")?;
+        Ok(Store::open(&state.0)?)
+    }
+
+    /// A link to watch this robot for an hour.
+    pub fn link(&self, robot: &str) -> anyhow::Result<(Link, Token)> {
+        let (robot, lasts) = (robot.parse()?, Duration::from_secs(3600));
+        let new = NewLink { robot, role: Role::Watch, max_viewers: None, lasts, note: String::new() };
+        Ok(self.store()?.add_link(&new, UnixTime::now())?)
+    }
+
+    /// A robot that has a key, and reaches the server by this line.
+    pub fn robot_with_key(&self, name: &str, line: &Line) -> anyhow::Result<Robot> {
+        let key = self.store()?.add_robot(&name.parse()?, Access::Link, UnixTime::now())?;
+        let config = RobotConfig { server: line.url(), key: Some(key), cameras: vec![small("main")], ..self.config() };
+        Ok(self.start_robot(name, config))
+    }
+
+    /// Ends the server and starts it anew at the same place; `meanwhile`, it is not there.
+    pub async fn restart(self, meanwhile: impl FnOnce(&mut Store) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        let mut store = self.store()?;
+        let Self { server, config, state, address } = self;
+        server.stop().await?;
+        meanwhile(&mut store)?;
+        Self::start_with(server::Config { listen: address, ..config }, state).await
+    }
+
+    async fn start_with(config: server::Config, state: Option<State>) -> anyhow::Result<Self> {
+        // Tests that wait for a report are not to wait for long.
+        let metrics = server::config::Metrics { report_every: Duration::from_secs(1), ..Default::default() };
+        let config = server::Config { metrics, drain_timeout: Duration::from_secs(2), ..config };
+        let server = server::Server::bind(config.clone()).await?;
         let address = server.local_addr();
-        Ok(Self { server: Running::start(|cancel| server.run(cancel)), address })
+        Ok(Self { server: Running::start(|cancel| server.run(cancel)), config, address, state })
     }
 
     pub fn url(&self) -> ServerUrl {
-        format!("http://{}", self.address).parse().expect("an address")
+        format!("{}://{}", self.config.scheme(), self.address).parse().expect("an address")
+    }
+
+    /// What the server has at this path, as a program on its machine gets it.
+    pub async fn get(&self, path: &str) -> anyhow::Result<String> {
+        let mut connection = TcpStream::connect(self.address).await?;
+        let request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address);
+        connection.write_all(request.as_bytes()).await?;
+        let mut response = String::new();
+        tokio::time::timeout(END_WITHIN, connection.read_to_string(&mut response)).await??;
+        let (head, body) = response.split_once("\r\n\r\n").context("a response has a head")?;
+        anyhow::ensure!(head.split(' ').nth(1) == Some("200"), "{path}: {response}");
+        Ok(body.to_owned())
     }
 
     /// A small picture: these tests are about everything around it.
@@ -105,6 +215,16 @@ impl World {
     pub fn viewer(&self, robot: &str) -> Viewer {
         let robot: RobotId = robot.parse().expect("a valid id");
         Viewer::join(Options { robot: Some(robot), ..Options::new(self.url()) })
+    }
+
+    /// Somebody who opens a link.
+    pub fn viewer_by(&self, robot: &str, token: &Token) -> Viewer {
+        let robot = Some(robot.parse().expect("a valid id"));
+        Viewer::join(Options { robot, token: Some(token.as_str().to_owned()), ..Options::new(self.url()) })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Ends the server as SIGTERM does.

@@ -163,7 +163,7 @@ async fn run(
 /// The server may be about to start.
 async fn connect(server: &ServerUrl) -> Connection {
     loop {
-        match Connection::open(server).await {
+        match Connection::open(server, None).await {
             Ok(connection) => return connection,
             Err(error) => tracing::debug!(%error, "not connected yet"),
         }

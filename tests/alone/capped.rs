@@ -9,7 +9,7 @@ use broadcaster::config::Rung;
 use protocol::{Want, Wishes};
 use tests::{Conditions, Options, Order, Picture, Puppet, World};
 
-use crate::{PATIENCE, leaving_nothing};
+use crate::{PATIENCE, alone};
 
 /// Widths and bitrates.
 const RUNGS: [(u32, u32); 3] = [(1920, 3_000_000), (640, 400_000), (320, 150_000)];
@@ -29,12 +29,12 @@ fn lately(pictures: &[Picture], is: impl Fn(&Picture) -> bool) -> bool {
 
 #[test]
 fn a_viewer_gets_what_fits_while_its_path_is_capped_and_the_best_again_after() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let world = World::start().await?;
         let rungs = RUNGS.map(|(width, bitrate)| Rung { width, fps: None, bitrate });
         let robot = world.robot_with_rungs("demo", rungs.to_vec());
         // The drawn scene moves little. With two keyframes a second it takes as much as a scene that moves.
-        let wishes = Wishes { want: Some(Want { rung: Some(0) }), ..Wishes::default() };
+        let wishes = Wishes { want: Some(Want { rung: Some(0), ..Want::default() }), ..Wishes::default() };
         let mut restless = Puppet::join(Options { wishes, ..Options::new(world.url()) });
         restless.order(Order::Flood(3));
         let best = restless.until(PATIENCE, |seen| !seen.pictures.is_empty()).await?.pictures[0].quality;

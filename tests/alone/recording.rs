@@ -8,9 +8,9 @@ use std::{
 
 use anyhow::Context;
 use rand::Rng;
-use tests::{Log, Playback, Process, World};
+use tests::{Folder, Log, Playback, Process, World};
 
-use crate::{PATIENCE, leaving_nothing};
+use crate::{PATIENCE, alone};
 
 /// Kills that are survived one after the other.
 const KILLS: usize = 20;
@@ -25,30 +25,6 @@ const ONCE_MAY_COST: Duration = Duration::from_millis(1200);
 const USUALLY_APART: Duration = Duration::from_millis(250);
 /// And how far they may be, when the machine was busy with something else between the two.
 const APART: Duration = Duration::from_secs(2);
-
-/// A folder of its own that does not outlive its test.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let name = format!("panocast-test-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("{} is left behind: {error}", self.0.display());
-        }
-    }
-}
 
 /// A robot that records its small picture into this folder.
 struct Recorder {
@@ -127,7 +103,8 @@ fn check(path: &Path) -> anyhow::Result<SystemTime> {
         let taken = picture.taken().context("every picture is whole")?;
         let told = begins + picture.at.context("it has its time")?;
         apart.push(taken.duration_since(told).or_else(|_| told.duration_since(taken))?);
-        assert!(last.is_none_or(|last| taken > last), "in order");
+        // Those that a busy machine is late with are drawn at once, perhaps within a millisecond.
+        assert!(last.is_none_or(|last| taken >= last), "in order");
         last = Some(taken);
     }
     apart.sort_unstable();
@@ -138,7 +115,7 @@ fn check(path: &Path) -> anyhow::Result<SystemTime> {
 
 #[test]
 fn a_killed_robot_leaves_recordings_that_play_to_within_six_tenths_of_a_second() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let recorder = Recorder::new(None, "", "tone")?;
         let mut costs = Vec::new();
         for kill in 1..=KILLS {
@@ -163,7 +140,7 @@ fn a_killed_robot_leaves_recordings_that_play_to_within_six_tenths_of_a_second()
 
 #[test]
 fn a_robot_that_ends_well_says_how_long_its_recording_is() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let recorder = Recorder::new(None, "", "tone")?;
         let mut robot = Process::start("broadcaster", &recorder.arguments(NO_SERVER)?)?;
         let file = until(|| files(&recorder.dir()).pop()).await?;
@@ -181,7 +158,7 @@ fn a_robot_that_ends_well_says_how_long_its_recording_is() -> anyhow::Result<()>
 
 #[test]
 fn recordings_keep_to_their_quota_and_leave_others_files_alone() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let recorder = Recorder::new(None, "quota = \"1MB\"", "tone")?;
         std::fs::create_dir_all(recorder.dir())?;
         let old = recorder.dir().join("2001-01-01T00-00-00.000Z.mp4");
@@ -243,7 +220,7 @@ fn a_full_disk_stops_recording_only(
         eprintln!("SKIPPED: only root can mount the small disk that this test fills");
         return Ok(());
     };
-    leaving_nothing(async {
+    alone(async {
         let world = World::start().await?;
         let recorder = Recorder::new(Some(disk.0.path()), recording, "none")?;
         let server = world.url().to_string();

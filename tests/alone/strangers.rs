@@ -2,14 +2,14 @@
 
 use tests::{Attack, Processes, Puppet};
 
-use crate::{PATIENCE, leaving_nothing};
+use crate::{PATIENCE, alone};
 
 const GROUPS: usize = 5;
 const TOGETHER: usize = 20;
 
 #[test]
 fn a_thousand_forgeries_a_second_spoil_none_of_a_hundred_joins_and_end_nothing() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let processes = Processes::start()?;
         let mut witness = processes.puppet();
         let seen = witness.until(PATIENCE, |seen| !seen.offer.is_empty()).await?;

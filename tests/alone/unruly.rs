@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tests::{Conditions, Order, Picture, Processes, Puppet};
 
-use crate::{PATIENCE, leaving_nothing};
+use crate::{PATIENCE, alone};
 
 /// Ten seconds of them.
 const PICTURES: usize = 300;
@@ -38,7 +38,7 @@ async fn watch(viewers: &mut [Puppet]) -> anyhow::Result<f64> {
 
 #[test]
 fn who_loses_or_does_not_read_or_asks_without_end_costs_the_others_nothing() -> anyhow::Result<()> {
-    leaving_nothing(async {
+    alone(async {
         let processes = Processes::start()?;
         let join = async || -> anyhow::Result<Puppet> {
             let mut puppet = processes.puppet();
