@@ -76,6 +76,18 @@ test("two relays connect what can reach nothing else", async ({ page }) => {
   expect([way?.local, way?.relayProtocol, way?.remote]).toEqual(["relay", "tcp", "relay"]);
 });
 
+test("a relay that shares our secret takes the credentials that are made here", async ({ page }) => {
+  test.skip(!hasIpv6, "without IPv6 no address is out of the relay's reach");
+  const sharing = await Coturn.start("north and south");
+  try {
+    await watch(page, sharing.listed("?transport=tcp"), CUT_OFF, { relayed: true });
+    const way = await path(page);
+    expect([way?.local, way?.relayProtocol, way?.remote]).toEqual(["relay", "tcp", "relay"]);
+  } finally {
+    await sharing.stop();
+  }
+});
+
 test("an address that others see is offered when it is another than the robot's own", async ({ page }) => {
   await watch(page, coturn.listed(), robot("127.0.0.1"));
   expect(await offered(page), "the relay sees the robot where it is").toEqual(["host", "relay"]);

@@ -65,7 +65,7 @@ test("joins", async ({ page }) => {
   const joins: Timeline[] = [];
   // The first one warms up browser, server and robot.
   for (let join = 0; join <= JOINS; join++) {
-    await page.goto(programs.url);
+    await page.goto(`${programs.url}/?list`);
     // The page before may have left work for the software that stands in for a GPU.
     await page.waitForTimeout(REST);
     await page.getByRole("link", { name: /demo/ }).first().click();

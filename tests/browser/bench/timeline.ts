@@ -74,7 +74,7 @@ function recordTimeline(): void {
       const [navigation] = performance.getEntriesByType("navigation");
       if (navigation instanceof PerformanceNavigationTiming) mark("loaded", navigation.responseEnd);
     }
-    override send(data: string | ArrayBufferLike | Blob | ArrayBufferView<ArrayBuffer>): void {
+    override send(data: Parameters<WebSocket["send"]>[0]): void {
       if (typeof data === "string" && data.includes('"watcher"')) mark("asked");
       super.send(data);
     }
@@ -126,7 +126,7 @@ function recordTimeline(): void {
     return now - age;
   };
   let frames = 0;
-  const onFrame = (video: HTMLVideoElement, called: number, frame: VideoFrameCallbackMetadata): void => {
+  const onFrame = (video: HTMLVideoElement, _: number, frame: VideoFrameCallbackMetadata): void => {
     video.requestVideoFrameCallback((...args) => onFrame(video, ...args));
     mark("presented", frame.presentationTime);
     const now = performance.now();

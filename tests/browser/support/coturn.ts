@@ -15,12 +15,18 @@ export class Coturn {
   readonly #files = mkdtempSync(join(tmpdir(), "panocast-coturn-"));
   readonly #process;
   readonly #ended: Promise<unknown>;
+  readonly #sharedSecret: string | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, sharedSecret: string | undefined) {
     this.port = port;
+    this.#sharedSecret = sharedSecret;
+    const access =
+      sharedSecret === undefined
+        ? ["--lt-cred-mech", "--user=robot:secret"]
+        : ["--use-auth-secret", `--static-auth-secret=${sharedSecret}`];
     const args = [
-      ["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "--allow-loopback-peers"],
-      ["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=example.org", "--user=robot:secret"],
+      ["-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers", ...access],
+      ["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=example.org"],
       ["--no-stdout-log", "--log-file=/dev/null", "--relay-threads=1", "--stale-nonce=600"],
       [`--listening-port=${port}`, `--userdb=${this.#files}/users`, `--pidfile=${this.#files}/pid`],
     ].flat();
@@ -28,17 +34,21 @@ export class Coturn {
     this.#ended = once(this.#process, "exit");
   }
 
-  static async start(): Promise<Coturn> {
+  /** With a secret everybody has a name and a password that are made of it; without, the same ones. */
+  static async start(sharedSecret?: string): Promise<Coturn> {
     // Free a moment ago, for UDP as for TCP.
-    const coturn = new Coturn(await freePort());
+    const coturn = new Coturn(await freePort(), sharedSecret);
     await expect.poll(() => coturn.#answers(), { message: "coturn listens" }).toBe(true);
     return coturn;
   }
 
   /** The server's config that lists this one. */
   listed(query = ""): string {
-    const relay = `{ urls = ["turn:127.0.0.1:${this.port}${query}"], username = "robot", credential = "secret" }`;
-    return `[ice]\nservers = [${relay}]\n`;
+    const access =
+      this.#sharedSecret === undefined
+        ? `username = "robot", credential = "secret"`
+        : `shared_secret = "${this.#sharedSecret}"`;
+    return `[ice]\nservers = [{ urls = ["turn:127.0.0.1:${this.port}${query}"], ${access} }]\n`;
   }
 
   async stop(): Promise<void> {

@@ -10,6 +10,8 @@ export interface Frames {
   stamped: number;
   /** Milliseconds from capture to the moment at which a frame was handed to the screen. */
   delays: number[];
+  /** When, by the page's clock, each frame that could be read comes to the screen, and by the robot's, when it was captured. */
+  seen: { at: number; captured: number }[];
   /** The last stamp that was read. */
   stamp: number | null;
   /** The longest time without a new frame, in milliseconds. */
@@ -33,7 +35,16 @@ export async function frames(page: Page): Promise<Frames> {
 
 /** Runs inside the page: everything that it needs stands in it. */
 function record(): void {
-  const recorded: Frames = { decoded: null, first: null, count: 0, stamped: 0, delays: [], stamp: null, longestGap: 0 };
+  const recorded: Frames = {
+    decoded: null,
+    first: null,
+    count: 0,
+    stamped: 0,
+    delays: [],
+    seen: [],
+    stamp: null,
+    longestGap: 0,
+  };
   window.recorded = recorded;
   const canvas = new OffscreenCanvas(44 * 16, 16);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -60,7 +71,7 @@ function record(): void {
     return bits(0, 4) === 0b1010 && bits(36, 8) === checksum ? millis : null;
   };
 
-  const onFrame = (video: HTMLVideoElement): void => {
+  const onFrame = (video: HTMLVideoElement, frame: VideoFrameCallbackMetadata): void => {
     const now = performance.now();
     recorded.first ??= now;
     recorded.count += 1;
@@ -71,8 +82,9 @@ function record(): void {
       recorded.stamped += 1;
       recorded.stamp = stamp;
       recorded.delays.push(((performance.timeOrigin + now) % 2 ** 32) - stamp);
+      recorded.seen.push({ at: Math.max(frame.expectedDisplayTime, frame.presentationTime), captured: stamp });
     }
-    video.requestVideoFrameCallback(() => onFrame(video));
+    video.requestVideoFrameCallback((_, next) => onFrame(video, next));
   };
 
   const untilDecoded = async (peer: RTCPeerConnection): Promise<void> => {
@@ -94,7 +106,7 @@ function record(): void {
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const video of document.querySelectorAll("video")) {
-      video.requestVideoFrameCallback(() => onFrame(video));
+      video.requestVideoFrameCallback((_, frame) => onFrame(video, frame));
     }
   });
 }

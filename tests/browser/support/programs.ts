@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { expect } from "@playwright/test";
+import { expect, request } from "@playwright/test";
 
 import type { LiveRobot } from "../../../web-viewer/src/protocol.gen.ts";
 
@@ -18,9 +18,11 @@ export class Program {
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  constructor(name: string, args: string[], environment: Record<string, string> = {}) {
+  /** `within` is a command that runs another one. */
+  constructor(name: string, args: string[], environment: Record<string, string> = {}, within: string[] = []) {
     const env = { ...process.env, ...environment };
-    this.#process = spawn(`${binaries}/${name}`, args, { stdio: ["ignore", "ignore", "inherit"], env });
+    const [command = "", ...rest] = [...within, `${binaries}/${name}`, ...args];
+    this.#process = spawn(command, rest, { stdio: ["ignore", "ignore", "inherit"], env });
     this.#ended = once(this.#process, "exit");
   }
 
@@ -29,9 +31,20 @@ export class Program {
     await this.end("SIGKILL");
   }
 
+  /** It stands still, as on a machine that hangs, and lives on when it is told to. */
+  hang(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#process.kill("SIGCONT");
+  }
+
   async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       this.#process.kill(signal);
+      // One that hangs hears it only when it goes on.
+      this.goOn();
       await this.#ended;
     }
   }
@@ -44,18 +57,30 @@ export class Programs {
   readonly #files = mkdtempSync(join(tmpdir(), "panocast-browser-"));
   readonly #config: string;
   #server: Program | undefined;
+  /** The line that robots' configs need. */
+  #fingerprint: string | undefined;
   readonly #broadcasters: Program[] = [];
 
   private constructor(port: number, config: string) {
     this.#port = port;
-    this.url = `http://127.0.0.1:${port}`;
-    this.#config = this.#write("server", config);
+    this.url = `${config.includes("self_signed") ? "https" : "http"}://127.0.0.1:${port}`;
+    // A server refuses a config that is empty: a full disk may have left nothing of it.
+    this.#config = this.#write("server", `# All else is as usual.\n${config.replaceAll("$FILES", this.#files)}`);
   }
 
-  /** `config` is the server's, in its own words. */
+  /** `config` is the server's, in its own words; `$FILES` in it is a folder that goes with the programs. */
   static async start(config = ""): Promise<Programs> {
     const programs = new Programs(await freePort(), config);
     await programs.startServer();
+    return programs;
+  }
+
+  /** The same with a certificate of the server's own, which robots know by its fingerprint. */
+  static async startEncrypted(): Promise<Programs> {
+    const programs = await Programs.start('state_dir = "$FILES"\n[tls]\nmode = "self_signed"\n');
+    const check = programs.command("check");
+    programs.#fingerprint = /fingerprint = "sha256:.*"/.exec(check)?.[0];
+    expect(programs.#fingerprint, check).toBeDefined();
     return programs;
   }
 
@@ -78,11 +103,22 @@ export class Programs {
 
   /** Starts a broadcaster and waits for nothing. */
   launchRobot(config?: string, environment: Record<string, string> = {}): Program {
-    const file = config === undefined ? `${folder}/broadcaster.toml` : this.#write("broadcaster", config);
+    const file = this.#robotConfig(config);
     const args = ["--config", file, "--server", this.url, "--log", process.env["ROBOT_LOG"] ?? "error"];
     const robot = new Program("broadcaster", args, environment);
     this.#broadcasters.push(robot);
     return robot;
+  }
+
+  /** What the operator does at a prompt, and what is printed. */
+  command(...args: string[]): string {
+    return execFileSync(`${binaries}/server`, [...args, "--config", this.#config], { encoding: "utf8" });
+  }
+
+  #robotConfig(config: string | undefined): string {
+    const common = `${folder}/broadcaster.toml`;
+    if (config === undefined && this.#fingerprint === undefined) return common;
+    return this.#write("broadcaster", `${this.#fingerprint ?? ""}\n${config ?? readFileSync(common, "utf8")}`);
   }
 
   async stop(): Promise<void> {
@@ -93,13 +129,14 @@ export class Programs {
 
   #write(name: string, config: string): string {
     const file = join(this.#files, `${name}.toml`);
-    writeFileSync(file, config);
+    // Configs with secrets in them are refused where others could read them.
+    writeFileSync(file, config, { mode: 0o600 });
     return file;
   }
 
   async #answers(path: string): Promise<boolean> {
-    return fetch(this.url + path).then(
-      (response) => response.ok,
+    return this.#get(path).then(
+      () => true,
       () => false,
     );
   }
@@ -116,8 +153,18 @@ export class Programs {
   }
 
   async #robots(): Promise<LiveRobot[]> {
-    const response = await fetch(`${this.url}/api/v1/robots`);
-    return (await response.json()) as LiveRobot[];
+    return (await this.#get("/api/v1/robots")) as LiveRobot[];
+  }
+
+  /** What is answered, if it is well. */
+  async #get(path: string): Promise<unknown> {
+    const context = await request.newContext({ ignoreHTTPSErrors: true });
+    try {
+      const response = await context.get(this.url + path, { failOnStatusCode: true });
+      return path.startsWith("/api/") ? await response.json() : await response.text();
+    } finally {
+      await context.dispose();
+    }
   }
 }
 

@@ -24,6 +24,8 @@ export interface Traits {
   codec?: "video/VP8";
   /** It is reached through relays only. */
   relayed?: boolean;
+  /** It reaches relays over TCP only. */
+  overTcp?: boolean;
   /** It reaches the robot's relays only. */
   walled?: boolean;
 }
@@ -34,11 +36,17 @@ export async function watchPeers(page: Page, traits: Traits = {}): Promise<void>
 }
 
 /** Runs inside the page: everything that it needs stands in it. */
-function keepPeers({ codec, relayed, walled }: Traits): void {
+function keepPeers({ codec, relayed, overTcp, walled }: Traits): void {
   window.peers = [];
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
-      super({ ...configuration, ...(relayed && { iceTransportPolicy: "relay" }) });
+      const entries = configuration?.iceServers?.map((entry) => ({ ...entry, urls: [entry.urls].flat() }));
+      const iceServers = overTcp
+        ? entries
+            ?.map((entry) => ({ ...entry, urls: entry.urls.filter((url) => url.endsWith("transport=tcp")) }))
+            .filter(({ urls }) => urls.length > 0)
+        : entries;
+      super({ ...configuration, ...(iceServers && { iceServers }), ...(relayed && { iceTransportPolicy: "relay" }) });
       window.peers.push(this);
     }
     override async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {

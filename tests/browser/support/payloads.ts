@@ -1,0 +1,61 @@
+/** What runs, if a page takes it for anything but text, calls this. */
+export const ALARM = "panocastRan";
+
+const CALL = `${ALARM}(1)`;
+
+/** Fifty of them, for every place in a page that text could have been put into without thought. */
+export const PAYLOADS: readonly string[] = [
+  // Elements.
+  `<script>${CALL}</script>`,
+  `<SCRIPT>${CALL}</SCRIPT>`,
+  `<scr<script>ipt>${CALL}</scr</script>ipt>`,
+  `<script src="data:text/javascript,${CALL}"></script>`,
+  `<script type="module">${CALL}</script>`,
+  `<img src=x onerror=${CALL}>`,
+  `<img/src="x"/onerror="${CALL}"/>`,
+  `<img src=x:x onerror=&#112;anocastRan(1)>`,
+  `<svg onload=${CALL}>`,
+  `<svg><script>${CALL}</script></svg>`,
+  `<svg><animate onbegin=${CALL} attributeName=x dur=1s>`,
+  `<svg><use href="data:image/svg+xml,<svg id='x' onload='${CALL}'/>#x">`,
+  `<math><mi//xlink:href="javascript:${CALL}">`,
+  `<iframe src="javascript:${CALL}"></iframe>`,
+  `<iframe srcdoc="<script>parent.${CALL}</script>"></iframe>`,
+  `<object data="javascript:${CALL}"></object>`,
+  `<embed src="javascript:${CALL}">`,
+  `<body onload=${CALL}>`,
+  `<video><source onerror=${CALL}></video>`,
+  `<audio src=x onerror=${CALL}>`,
+  `<details open ontoggle=${CALL}>`,
+  `<input autofocus onfocus=${CALL}>`,
+  `<select autofocus onfocus=${CALL}>`,
+  `<textarea autofocus onfocus=${CALL}>`,
+  `<marquee onstart=${CALL}>`,
+  `<a href="javascript:${CALL}" autofocus onfocus=${CALL}>x</a>`,
+  `<form action="javascript:${CALL}"><button autofocus>x</button></form>`,
+  `<base href="javascript:/a/-${CALL}//">`,
+  `<meta http-equiv="refresh" content="0;url=javascript:${CALL}">`,
+  `<link rel=stylesheet href="data:text/css,*{x:expression(${CALL})}">`,
+  `<style>@import "javascript:${CALL}";</style>`,
+  `<div style="animation-name:x" onanimationstart=${CALL}>`,
+  `<template><script>${CALL}</script></template>`,
+  `<noscript><p title="</noscript><img src=x onerror=${CALL}>">`,
+  `<!--><img src=x onerror=${CALL}>-->`,
+  `<![CDATA[<img src=x onerror=${CALL}>]]>`,
+  // Ways out of an attribute, a string, a comment, another element or a template.
+  `"><img src=x onerror=${CALL}>`,
+  `'><img src=x onerror=${CALL}>`,
+  `" onmouseover=${CALL} autofocus onfocus=${CALL} x="`,
+  `' onfocus=${CALL} autofocus x='`,
+  `</title><script>${CALL}</script>`,
+  `</textarea><script>${CALL}</script>`,
+  `</script><script>${CALL}</script>`,
+  `--><script>${CALL}</script>`,
+  `';${CALL};//`,
+  `";${CALL};//`,
+  `\${${CALL}}`,
+  `{{constructor.constructor('${CALL}')()}}`,
+  // Addresses.
+  `javascript:${CALL}`,
+  `JaVaScRiPt:${CALL}//\u2028`,
+];
