@@ -57,7 +57,7 @@ impl Control {
         Self { encoder, dial, keyframes, bitrate, gives }
     }
 
-    /// From the next picture on, without a keyframe.
+    /// From the next picture on; without a keyframe, but for encoders that know no better.
     pub(in crate::capture) fn set_bitrate(&mut self, bitrate: u32) {
         if bitrate == self.bitrate {
             return;
