@@ -51,8 +51,7 @@ fn when_a_crowd_has_left_the_broadcaster_holds_what_it_held_before() -> anyhow::
         let mut last = processes.viewer();
         last.until(PATIENCE, |reception| reception.frames >= 5).await?;
         last.leave().await?;
-        let after = processes.broadcaster.footprint()?;
-        assert_eq!((after.threads, after.descriptors), (before.threads, before.descriptors));
+        let after = processes.broadcaster.settles(&before).await?;
         // A hundred viewers at 120 KiB or more each would show; an allocator's slack does not.
         let growth = after.resident_kib.saturating_sub(before.resident_kib);
         assert!(growth < 4096, "{growth} KiB more than before: {before:?} → {after:?}");

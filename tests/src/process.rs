@@ -13,7 +13,7 @@ use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
 use tokio::time::Instant;
 
-use crate::{Options, Puppet, Viewer, terminal::Terminal};
+use crate::{Options, PATIENCE, Puppet, Viewer, terminal::Terminal};
 
 /// A child that does not outlive its test.
 pub struct Process(Child);
@@ -167,7 +167,26 @@ impl Process {
             descriptors: count("fd")?,
         })
     }
+
+    /// What it takes once it has no more threads and files open than before: a thread that did a piece of work waits for
+    /// another for some seconds.
+    pub async fn settles(&self, before: &Footprint) -> anyhow::Result<Footprint> {
+        let settled = async {
+            loop {
+                let now = self.footprint()?;
+                if now.threads <= before.threads && now.descriptors <= before.descriptors {
+                    return Ok(now);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled)
+            .await
+            .with_context(|| format!("{before:?} has become {:?}", self.footprint()))?
+    }
 }
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Drop for Process {
     fn drop(&mut self) {

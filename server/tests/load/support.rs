@@ -193,11 +193,16 @@ impl Running {
         assert!(known.is_ok(), "{connections} connections and {viewers} viewers, and not {last:?}");
     }
 
-    /// Waits until the process has so many files open.
-    pub(crate) async fn has_open(&self, descriptors: usize) {
+    /// Waits until the process has no more files open and no more threads than before: one that did a piece of work waits for
+    /// another for some seconds.
+    pub(crate) async fn settles(&self, before: &Footprint) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         within(async {
-            while self.footprint().descriptors > descriptors {
+            loop {
+                let now = self.footprint();
+                if now.descriptors <= before.descriptors && now.threads <= before.threads {
+                    return;
+                }
                 looks.tick().await;
             }
         })
