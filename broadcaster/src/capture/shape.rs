@@ -39,9 +39,9 @@ pub(super) fn refuse_others(scaler: &gst::Element, camera: &Camera) {
                 let _ = scaler.post_message(gst::message::Application::builder(structure).src(&scaler).build());
             }
         }
-        // Not one of them is to be seen.
+        // Not one of them is to be seen. Of what is dropped where it comes in, GStreamer 1.22 complains that it is gone already.
         let is_picture = info.buffer().is_some();
-        if is_picture && refused.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+        if is_picture && refused.load(Ordering::Relaxed) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
     });
 }
 
