@@ -2,10 +2,12 @@
 //!
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
-//! `srtp`); `reach` knows how the port is reached from elsewhere. [`signalling`] is the line to the server, through which
+//! `srtp`); `reach` knows how the port is reached from elsewhere,
+//! `attitude` how the robot leans. [`signalling`] is the line to the server, through which
 //! viewers come and go. `record` keeps what cameras give: files on disk, and single pictures for the server. [`run`] owns all
 //! tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
 
+mod attitude;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod capture;
@@ -36,6 +38,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use attitude::Listener;
 use config::Config;
 use fanout::{Fanout, Limits, Named, Port, Surroundings};
 use media::PacketSize;
@@ -71,7 +74,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut opened = Vec::new();
     for camera in config.cameras {
-        let (feed, capture) = capture::open(camera.clone(), &config.rungs);
+        let (mut feed, capture) = capture::open(camera.clone(), &config.rungs);
+        feed.info.video.leans = camera.leans && config.attitude.listen.is_some();
         opened.push((camera, feed, capture));
     }
     // A broadcaster that cannot show all of its cameras shows none: somebody would have to find out.
@@ -86,6 +90,16 @@ pub async fn run(
     let identity = Identity::generate().context("make a certificate")?;
     let port = Port::bind(config.media.listen, config.server.is_loopback()).context("open the media port")?;
     tracing::info!(robot = %config.robot, server = %config.server, media_port = port.number(), "broadcaster starts");
+
+    let (listener, attitude) = match config.attitude.listen {
+        Some(address) => {
+            let bound = Listener::bind(address).await;
+            let (listener, attitude) =
+                bound.with_context(|| format!("listen for the attitude at attitude.listen, {address}"))?;
+            (Some(listener), attitude)
+        }
+        None => (None, mpsc::channel(1).1),
+    };
 
     // Cameras stop last: viewers get their goodbye while there is still somebody to say it.
     let cameras_cancel = CancellationToken::new();
@@ -121,7 +135,7 @@ pub async fn run(
         packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
     };
     let (requests, inputs, reach) = ReachTasks::new();
-    let surroundings = Surroundings { port, link: link_events, server, requests, inputs, reports };
+    let surroundings = Surroundings { port, link: link_events, server, requests, inputs, attitude, reports };
     let fanout = Fanout::new(Named { robot: config.robot, key: config.key }, feeds, identity, limits, surroundings);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let tasks_cancel = CancellationToken::new();
@@ -133,6 +147,13 @@ pub async fn run(
         run_link.await;
         Ok(())
     });
+    if let Some(listener) = listener {
+        let run_listener = listener.run(tasks_cancel.child_token());
+        tasks.spawn(async move {
+            run_listener.await;
+            Ok(())
+        });
+    }
     let run_reach = reach.run(link_cancel.child_token());
     tasks.spawn(async move {
         run_reach.await;

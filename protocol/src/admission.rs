@@ -58,6 +58,10 @@ pub struct Wishes {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(as = "Option<bool>"))]
     pub restart: bool,
+    /// How the robot leans, where it says so, by a data channel of the connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub attitude: bool,
 }
 
 /// Which of the robot's encodings a viewer asks for.
@@ -85,6 +89,7 @@ pub enum VideoCodec {
 
 /// The answer to [`Watch`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all of them are the large one")]
 #[serde(untagged)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum WatchReply {
@@ -178,6 +183,10 @@ pub struct Video {
     #[serde(default, skip_serializing_if = "Rotation::is_none")]
     #[cfg_attr(test, ts(optional, as = "Option<Rotation>"))]
     pub mount: Rotation,
+    /// It leans with the robot, which says how to viewers that ask for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub leans: bool,
     /// Best first; empty when the robot did not say.
     #[serde(default)]
     pub rungs: Vec<Rung>,

@@ -9,6 +9,7 @@
 //! the sender is told about.
 
 mod admission;
+mod attitude;
 mod candidate;
 mod cube;
 mod description;
@@ -28,6 +29,7 @@ pub use admission::{
     Admission, CameraInfo, Code, Hello, IceServer, LiveRobot, Media, Notice, Register, RegisterReply, Registration,
     RobotRef, Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
 };
+pub use attitude::{ATTITUDE_STREAM, Reading, Up, message as attitude_message};
 pub use candidate::{Candidate, CandidateError, Reach};
 pub use cube::{CubeCell, CubeFace, CubeLayout, InvalidLayout, InvalidTurn, Turn};
 pub use description::{Description, DescriptionKind, MAX_SDP_BYTES, MAX_SDP_MEDIA, Sdp, SdpError};

@@ -29,6 +29,7 @@ fn generate() -> String {
     let mut out =
         String::from("// Generated from protocol/src by `UPDATE_TYPES=1 cargo test -p protocol`. Do not edit.\n");
     out.push_str(&format!("\nexport const PROTOCOL_VERSION = {VERSION};\n"));
+    out.push_str(&format!("\nexport const ATTITUDE_STREAM = {ATTITUDE_STREAM};\n"));
     macro_rules! declare {
         ($($type:ty),* $(,)?) => {$(
             out.push_str(&format!("\nexport {}\n", <$type as TS>::decl(&config)));

@@ -2,6 +2,8 @@
 
 export const PROTOCOL_VERSION = 1;
 
+export const ATTITUDE_STREAM = 0;
+
 export type RobotId = string;
 
 export type CameraId = string;
@@ -103,6 +105,10 @@ export type Video = { projection: Projection,
  */
 mount?: Rotation, 
 /**
+ * It leans with the robot, which says how to viewers that ask for it.
+ */
+leans?: boolean, 
+/**
  * Best first; empty when the robot did not say.
  */
 rungs: Array<Rung>, };
@@ -141,7 +147,11 @@ want?: Want,
 /**
  * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
  */
-restart?: boolean, };
+restart?: boolean, 
+/**
+ * How the robot leans, where it says so, by a data channel of the connection.
+ */
+attitude?: boolean, };
 
 export type Hello = { version?: number, 
 /**
@@ -173,7 +183,11 @@ want?: Want,
 /**
  * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
  */
-restart?: boolean, };
+restart?: boolean, 
+/**
+ * How the robot leans, where it says so, by a data channel of the connection.
+ */
+attitude?: boolean, };
 
 export type Admission = { ok: Yes, session: SessionId, robot: RobotId, camera: CameraId, 
 /**
@@ -245,7 +259,11 @@ want?: Want,
 /**
  * With a session that is resumed: its path broke or changed, and another is to be found (an ICE restart).
  */
-restart?: boolean, };
+restart?: boolean, 
+/**
+ * How the robot leans, where it says so, by a data channel of the connection.
+ */
+attitude?: boolean, };
 
 export type SessionRef = { session: SessionId, };
 

@@ -106,8 +106,15 @@ impl Robot {
         let (requests, inputs, reach) = ReachTasks::new();
         let port = Port::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0), true)?;
         let number = port.number();
-        let surroundings =
-            Surroundings { port, link: events, server, requests, inputs, reports: watch::channel(None).0 };
+        let surroundings = Surroundings {
+            port,
+            link: events,
+            server,
+            requests,
+            inputs,
+            attitude: mpsc::channel(1).1,
+            reports: watch::channel(None).0,
+        };
         let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE) };
         let identity = Identity::generate()?;
         let fanout =

@@ -8,7 +8,7 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use crate::media::{Moment, NTP_TO_UNIX, NtpTime};
+use crate::media::{Moment, NtpTime};
 
 /// A pipeline's running time may be this far from where it should be before another has begun: clocks are read one after the
 /// other.
@@ -69,18 +69,13 @@ pub(super) fn now() -> Instant {
 }
 
 fn moment(media: Duration, age: Duration, now: Instant, unix: Duration) -> Moment {
-    Moment { media, instant: now.checked_sub(age).unwrap_or(now), ntp: ntp(unix.saturating_sub(age)) }
-}
-
-/// The era ends in 2036, where the seconds begin anew.
-fn ntp(unix: Duration) -> NtpTime {
-    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
-    NtpTime((unix.as_secs() + NTP_TO_UNIX) << 32 | fraction)
+    Moment { media, instant: now.checked_sub(age).unwrap_or(now), ntp: NtpTime::of_unix(unix.saturating_sub(age)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::NTP_TO_UNIX;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
@@ -106,7 +101,7 @@ mod tests {
     #[test]
     fn the_era_wraps() {
         let last = Duration::from_millis(((1 << 32) - NTP_TO_UNIX) * 1000 - 500);
-        assert_eq!(ntp(last), NtpTime(0xffff_ffff_8000_0000));
-        assert_eq!(ntp(last + Duration::from_secs(1)), NtpTime(0x8000_0000));
+        assert_eq!(NtpTime::of_unix(last), NtpTime(0xffff_ffff_8000_0000));
+        assert_eq!(NtpTime::of_unix(last + Duration::from_secs(1)), NtpTime(0x8000_0000));
     }
 }

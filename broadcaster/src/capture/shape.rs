@@ -41,7 +41,11 @@ pub(super) fn refuse_others(scaler: &gst::Element, camera: &Camera) {
         }
         // Not one of them is to be seen. Of what is dropped where it comes in, GStreamer 1.22 complains that it is gone already.
         let is_picture = info.buffer().is_some();
-        if is_picture && refused.load(Ordering::Relaxed) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
+        if is_picture && refused.load(Ordering::Relaxed) {
+            gst::PadProbeReturn::Handled
+        } else {
+            gst::PadProbeReturn::Ok
+        }
     });
 }
 

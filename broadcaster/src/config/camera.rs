@@ -38,6 +38,8 @@ pub struct Camera {
     pub encoder: Encoder,
     pub projection: Projection,
     pub mount: Rotation,
+    /// As the robot does: on a gimbal it does not.
+    pub leans: bool,
     pub sound: Sound,
     /// Its best quality is kept on disk.
     pub record: bool,
@@ -90,6 +92,7 @@ struct Section {
     turns: Option<Vec<u32>>,
     padding: Option<f64>,
     mount: Option<Turned>,
+    leans: Option<bool>,
     #[serde(default)]
     sound: sound::Kind,
     sound_device: Option<String>,
@@ -104,7 +107,7 @@ impl TryFrom<Section> for Camera {
         let Section { id, title, device, format, url, path, pipeline, passthrough, sensor, .. } = section;
         let source = Keys { device, format, url, path, pipeline, passthrough, sensor }.source(&id, section.source)?;
         let encoder = Encoder::of(&id, &source, section.encoder)?;
-        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, record, .. } = section;
+        let Section { width, height, fps, bitrate, crop, coverage, lenses, blend, mount, leans, record, .. } = section;
         let sound = section.sound.sound(&id, section.sound_device)?;
         let rotate = Turn::try_from(section.rotate).map_err(|_| ConfigError::Value {
             camera: id.clone(),
@@ -133,7 +136,7 @@ impl TryFrom<Section> for Camera {
         }
         let Section { columns, faces, turns, padding, .. } = section;
         let faces = Faces { columns, faces, turns, padding };
-        let sight = Sight { shape, coverage, lenses, blend, faces, mount, size: [width, height] };
+        let sight = Sight { shape, coverage, lenses, blend, faces, mount, leans, size: [width, height] };
         let (projection, mount) = sight.read(&id)?;
         Ok(Self {
             id,
@@ -148,6 +151,7 @@ impl TryFrom<Section> for Camera {
             encoder,
             projection,
             mount,
+            leans: leans.unwrap_or(shape != Shape::Flat),
             sound,
             record,
         })
@@ -172,6 +176,7 @@ impl Camera {
             encoder: Encoder::default(),
             projection: Projection::Equirectangular { coverage: None },
             mount: Rotation::default(),
+            leans: true,
             sound: Sound::default(),
             record: false,
         }
@@ -180,7 +185,7 @@ impl Camera {
     /// What viewers need to know of it, when the config has these rungs.
     pub fn info(&self, rungs: &[Rung]) -> CameraInfo {
         let rungs = rungs::of(self, rungs);
-        let video = Video { projection: self.projection.clone(), mount: self.mount, rungs };
+        let video = Video { projection: self.projection.clone(), mount: self.mount, leans: false, rungs };
         CameraInfo { id: self.id.clone(), title: self.title.clone(), video }
     }
 

@@ -1,5 +1,6 @@
 //! The broadcaster's config: what the file says, checked whole before anything starts.
 
+mod attitude;
 mod camera;
 mod cube;
 mod encoder;
@@ -25,6 +26,7 @@ use protocol::{CameraId, Fingerprint, RobotId, RobotKey};
 use serde::Deserialize;
 
 use crate::{media::PacketSize, signalling::ServerUrl};
+pub use attitude::Attitude;
 pub use camera::{Camera, Crop};
 pub use encoder::Encoder;
 pub use protocol::Turn;
@@ -52,6 +54,7 @@ pub struct Config {
     /// Empty: what each camera's own size suggests.
     pub rungs: Vec<Rung>,
     pub recording: Recording,
+    pub attitude: Attitude,
     pub log: daemon::log::Log,
 }
 
@@ -134,6 +137,7 @@ impl Default for Config {
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
             rungs: Vec::new(),
             recording: Recording::default(),
+            attitude: Attitude::default(),
             log: daemon::log::Log::default(),
         }
     }

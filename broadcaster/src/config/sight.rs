@@ -29,6 +29,7 @@ pub(super) struct Sight {
     pub(super) blend: Option<f64>,
     pub(super) faces: Faces,
     pub(super) mount: Option<Turned>,
+    pub(super) leans: Option<bool>,
     /// The picture's, in pixels.
     pub(super) size: [u32; 2],
 }
@@ -92,6 +93,7 @@ impl Sight {
             ("turns", turns.is_some(), cube),
             ("padding", padding.is_some(), cube),
             ("mount", self.mount.is_some(), self.shape != Shape::Flat),
+            ("leans", self.leans.is_some(), self.shape != Shape::Flat),
         ];
         match keys.into_iter().find(|(_, given, meant)| *given && !meant) {
             Some((key, ..)) => {

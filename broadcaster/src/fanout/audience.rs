@@ -9,9 +9,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use protocol::{CameraInfo, Code, Notice, PeerId, Sent, SessionId, ToRobot, ToServer};
 use slotmap::SlotMap;
 
@@ -30,6 +31,9 @@ use crate::{
 /// Names that are asked for at once.
 const MAX_NAMES: usize = 256;
 
+/// A robot says at least once a second how it leans, while it knows.
+const STILL_TRUE: Duration = Duration::from_secs(2);
+
 /// What happens to an audience.
 pub(super) enum Input {
     /// The server says something.
@@ -44,6 +48,8 @@ pub(super) enum Input {
     },
     /// These of a camera's encoders run, at these bitrates.
     Runs(usize, Running),
+    /// The robot leans so.
+    Attitude(Bytes),
     /// We can be reached elsewhere from now on.
     Relocate(Addresses),
     /// The address that was asked for.
@@ -105,6 +111,8 @@ pub(super) struct Audience {
     cameras: Vec<Camera>,
     max_viewers: usize,
     addresses: Addresses,
+    /// How the robot leans, as was said last.
+    attitude: Option<(Instant, Bytes)>,
     seats: SlotMap<Key, Seat>,
     sessions: BTreeMap<SessionId, Key>,
     viewers: BTreeMap<PeerId, Key>,
@@ -132,6 +140,7 @@ impl Audience {
                 .collect(),
             max_viewers,
             addresses: Addresses::default(),
+            attitude: None,
             seats: SlotMap::with_key(),
             sessions: BTreeMap::new(),
             viewers: BTreeMap::new(),
@@ -151,6 +160,7 @@ impl Audience {
             Input::Frame(camera, encoding, frame) => self.handle_frame(camera, encoding, frame, now),
             Input::Camera { camera, lost } => self.camera_changed(camera, lost, now),
             Input::Runs(camera, running) => self.cameras[camera].rings.set_bitrates(&running),
+            Input::Attitude(message) => self.leans(message, now),
             Input::Relocate(addresses) => self.relocate(addresses, now),
             Input::Name(name, address) => self.handle_name(&name, address, now),
             Input::Report => self.report(now),
@@ -173,6 +183,16 @@ impl Audience {
                 self.with(key, now, |session, _| session.tell(camera_lost()));
             }
         }
+    }
+
+    /// Who keeps the horizon level is told.
+    fn leans(&mut self, message: Bytes, now: Instant) {
+        for key in self.everybody() {
+            if self.seats.get(key).is_some_and(|seat| seat.session.listens()) {
+                self.with(key, now, |session, _| session.tell_attitude(&message, now));
+            }
+        }
+        self.attitude = Some((now, message));
     }
 
     /// Viewers hear of the addresses that are new.
@@ -364,6 +384,17 @@ impl Audience {
                     }
                     // Names that are not known by now are not needed.
                     forget(&mut self.names, key);
+                }
+                // A robot that stands still would say it again within a second.
+                SessionEvent::Listens => {
+                    if let Some((said, message)) = &self.attitude
+                        && now.saturating_duration_since(*said) <= STILL_TRUE
+                    {
+                        seat.session.tell_attitude(message, now);
+                        while let Some(datagram) = seat.session.poll_transmit(rings, now) {
+                            self.outputs.push_back(Output::Transmit(datagram));
+                        }
+                    }
                 }
                 SessionEvent::Ended(end) => over = Some(end),
             }

@@ -12,6 +12,8 @@ use crate::{
 
 pub(super) struct Camera {
     pub(super) id: CameraId,
+    /// It leans with the robot, which says how.
+    pub(super) leans: bool,
     pub(super) qualities: Qualities,
     pub(super) rings: Rings,
     /// There are no pictures for now.
@@ -28,6 +30,7 @@ impl Camera {
         let all = encodings.iter().copied();
         Self {
             id: info.id.clone(),
+            leans: info.video.leans,
             qualities: Qualities::new(rungs, adjusts),
             rings: if adjusts { Rings::new(all) } else { Rings::as_they_come(all) },
             lost: false,

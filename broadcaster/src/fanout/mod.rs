@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use protocol::{Code, Register, RegisterReply, RobotId, RobotKey, Sent, ToRobot, ToServer};
 use tokio::{
     sync::{
@@ -73,6 +74,7 @@ pub(crate) struct Fanout {
     link: mpsc::Receiver<LinkEvent>,
     server: mpsc::Sender<ToServer>,
     outside: Outside,
+    attitude: mpsc::Receiver<Bytes>,
     tally: Tally,
     telling: Telling,
     reports: watch::Sender<Option<Report>>,
@@ -91,6 +93,8 @@ pub(crate) struct Surroundings {
     pub(crate) server: mpsc::Sender<ToServer>,
     pub(crate) requests: Requests,
     pub(crate) inputs: mpsc::Receiver<ReachInput>,
+    /// How the robot leans; ends where nobody knows.
+    pub(crate) attitude: mpsc::Receiver<Bytes>,
     pub(crate) reports: watch::Sender<Option<Report>>,
 }
 
@@ -110,7 +114,7 @@ impl Fanout {
         limits: Limits,
         surroundings: Surroundings,
     ) -> Self {
-        let Surroundings { port, link, server, requests, inputs, reports } = surroundings;
+        let Surroundings { port, link, server, requests, inputs, attitude, reports } = surroundings;
         let outside = Outside::new(identity.crypto.clone(), requests, inputs);
         let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect::<Vec<_>>();
         let share = limits.max_viewers.div_ceil(limits.threads);
@@ -141,6 +145,7 @@ impl Fanout {
             link,
             server,
             outside,
+            attitude,
             reports,
         }
     }
@@ -188,6 +193,7 @@ impl Fanout {
                     Err(error) => tracing::debug!(%error, "receive"),
                 },
                 Some(event) = self.link.recv() => self.handle_link(event),
+                Some(message) = self.attitude.recv() => self.everybody(|| Input::Attitude(message.clone())),
                 Some(input) = self.outside.next() => self.handle_outside(input),
                 Some((shard, output)) = self.outputs.recv() => {
                     self.carry_out(shard, output, &socket).await;

@@ -52,6 +52,7 @@ impl Line {
             | Input::Frame(..)
             | Input::Camera { .. }
             | Input::Runs(..)
+            | Input::Attitude(_)
             | Input::Relocate(_)
             | Input::Name(..)
             | Input::Report

@@ -78,6 +78,12 @@ impl NtpTime {
         Self(self.0.wrapping_add(((time.as_nanos() << 32) / 1_000_000_000) as u64))
     }
 
+    /// That long after 1970. The era ends in 2036, where the seconds begin anew.
+    pub(crate) fn of_unix(unix: Duration) -> Self {
+        let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+        Self((unix.as_secs() + NTP_TO_UNIX) << 32 | fraction)
+    }
+
     /// The same since 1970, up to 2106: seconds before 1970 are those of the era that follows.
     pub(crate) fn since_1970(self) -> Duration {
         let seconds = ((self.0 >> 32) as u32).wrapping_sub(NTP_TO_UNIX as u32);

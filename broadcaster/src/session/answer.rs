@@ -5,7 +5,7 @@ use std::io::Cursor;
 use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::{
-    SessionError,
+    SessionError, channel,
     offer::{EXTENSIONS, Offer, SOUND_EXTENSIONS},
 };
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Answer {
     pub(super) remote: Remote,
     pub(super) format: Format,
+    /// The viewer wants to hear how the robot leans.
+    pub(super) attitude: bool,
     /// As they stand behind `a=`.
     pub(super) candidates: Vec<String>,
 }
@@ -51,7 +53,11 @@ pub(super) fn parse(sdp: &str, offer: &Offer) -> Result<Answer, SessionError> {
         .flat_map(|media| values(media, "candidate").map(|value| format!("candidate:{value}")))
         .take(protocol::MAX_CANDIDATES)
         .collect();
-    Ok(Answer { remote, format: format(video, media("audio"), offer)?, candidates })
+    let channel = |media: &MediaDescription| {
+        media.media_name.port.value != 0 && values(media, "sctp-port").any(|port| port.parse() == Ok(channel::PORT))
+    };
+    let attitude = offer.attitude && media("application").is_some_and(channel);
+    Ok(Answer { remote, format: format(video, media("audio"), offer)?, attitude, candidates })
 }
 
 fn format(video: &MediaDescription, audio: Option<&MediaDescription>, offer: &Offer) -> Result<Format, SessionError> {

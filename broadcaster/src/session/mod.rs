@@ -4,6 +4,7 @@
 //! the camera's rings, and then takes what it wants said, sent and known.
 
 mod answer;
+mod channel;
 mod end;
 mod mending;
 mod offer;
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use protocol::{Candidate, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
 };
+use channel::Channel;
 pub(crate) use end::{SessionEnd, SessionError};
 use mending::Mending;
 use offer::Offer;
@@ -49,6 +52,8 @@ pub(crate) enum SessionEvent {
     Peer(SocketAddr),
     /// Media can flow.
     Connected,
+    /// The viewer hears how the robot leans from now on.
+    Listens,
     Ended(SessionEnd),
 }
 
@@ -65,6 +70,8 @@ pub(crate) struct Invitation<'a> {
     pub(crate) id: SessionId,
     pub(crate) viewer: PeerId,
     pub(crate) wishes: Wishes,
+    /// Whether the camera leans with the robot, and it is known how.
+    pub(crate) leans: bool,
     /// Whether another offer can follow the first: pages of the family take it for a new session's.
     pub(crate) renegotiates: bool,
     /// Bits per second of the camera's qualities, best first.
@@ -94,6 +101,7 @@ pub(crate) struct Session {
     format: Option<Format>,
     delivery: Option<Delivery>,
     mending: Mending,
+    channel: Option<Channel>,
     /// Candidates that came before the answer they belong to.
     early: Vec<Candidate>,
     /// The encoding whose keyframe should be there when the viewer is.
@@ -111,10 +119,10 @@ impl Session {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, SessionError> {
-        let Invitation { id, viewer, wishes, renegotiates, qualities, addresses } = invitation;
+        let Invitation { id, viewer, wishes, leans, renegotiates, qualities, addresses } = invitation;
         let (transport, credentials) = Transport::new(identity, &addresses.local, now)?;
         let accepts = |codec| wishes.codecs.is_empty() || wishes.codecs.contains(&named(codec));
-        let offer = Offer::new(rings, accepts);
+        let offer = Offer::new(rings, accepts, leans && wishes.attitude);
         let mut session = Self {
             id,
             viewer,
@@ -128,6 +136,7 @@ impl Session {
             format: None,
             delivery: None,
             mending: Mending::default(),
+            channel: None,
             early: Vec::new(),
             early_wish: None,
             events: VecDeque::new(),
@@ -165,6 +174,11 @@ impl Session {
 
     pub(crate) fn is_live(&self) -> bool {
         self.phase == Phase::Live
+    }
+
+    /// Whether it hears how the robot leans.
+    pub(crate) fn listens(&self) -> bool {
+        self.is_live() && self.channel.as_ref().is_some_and(Channel::is_open)
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -225,6 +239,7 @@ impl Session {
     fn accept(&mut self, sdp: &str, now: Instant) -> Result<(), SessionError> {
         let answer = answer::parse(sdp, &self.offer)?;
         self.format = Some(answer.format);
+        self.channel = answer.attitude.then(Channel::new);
         self.transport.accept(answer.remote, now)?;
         self.phase = Phase::Connecting { until: now + CONNECT_WITHIN };
         let early = std::mem::take(&mut self.early).into_iter().map(|candidate| candidate.candidate);
@@ -272,6 +287,10 @@ impl Session {
             Phase::Ended => return,
         }
         self.transport.handle_timeout(now);
+        if let Some(channel) = &mut self.channel {
+            channel.handle_timeout(now);
+        }
+        self.pass_on(now);
         if let Some(delivery) = &mut self.delivery {
             delivery.handle_timeout(rings, now);
         }
@@ -285,7 +304,8 @@ impl Session {
             Phase::AwaitingAnswer { until } | Phase::Connecting { until } => Some(until),
             Phase::Live => {
                 let delivery = self.delivery.as_ref().and_then(|delivery| delivery.poll_timeout(rings));
-                [delivery, self.mending.poll_timeout()].into_iter().flatten().min()
+                let channel = self.channel.as_ref().and_then(Channel::poll_timeout);
+                [delivery, channel, self.mending.poll_timeout()].into_iter().flatten().min()
             }
             Phase::Ended => return None,
         };
@@ -347,6 +367,23 @@ impl Session {
         self.events.push_back(SessionEvent::Say(message));
     }
 
+    /// Has a viewer that listens told how the robot leans.
+    pub(crate) fn tell_attitude(&mut self, message: &Bytes, now: Instant) {
+        let Some(channel) = self.channel.as_mut().filter(|_| self.phase == Phase::Live) else { return };
+        if let Err(error) = channel.tell(message, now) {
+            tracing::debug!(viewer = %self.viewer, %error, "the viewer does not listen any more");
+            self.channel = None;
+        }
+        self.pass_on(now);
+    }
+
+    /// Sends what the channel has to say.
+    fn pass_on(&mut self, now: Instant) {
+        while let Some(data) = self.channel.as_mut().and_then(Channel::poll_transmit) {
+            self.transport.send(&data, now);
+        }
+    }
+
     fn pump(&mut self, rings: &Rings, now: Instant) {
         while let Some(event) = self.transport.poll_event() {
             match event {
@@ -360,6 +397,12 @@ impl Session {
                 TransportEvent::Proven(address) => self.events.push_back(SessionEvent::Proven(address)),
                 TransportEvent::Name(name) => self.events.push_back(SessionEvent::Name(name)),
                 TransportEvent::Peer(address) => self.events.push_back(SessionEvent::Peer(address)),
+                TransportEvent::Data(data) => {
+                    if self.channel.as_mut().is_some_and(|channel| channel.handle(data, now)) {
+                        self.events.push_back(SessionEvent::Listens);
+                    }
+                    self.pass_on(now);
+                }
                 TransportEvent::Closed => self.end(SessionEnd::Left, now),
                 TransportEvent::Failed(None) => self.end(SessionEnd::ConnectionLost, now),
                 TransportEvent::Failed(Some(error)) => self.end(SessionEnd::Failed(error.into()), now),

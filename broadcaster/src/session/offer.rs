@@ -1,7 +1,9 @@
-//! What we offer: one picture in every codec that the camera comes in, its retransmissions, and sound if there is some.
+//! What we offer: one picture in every codec that the camera comes in, its retransmissions, sound if there is some, and how the
+//! robot leans if that is known and asked for.
 
 use std::fmt::Write;
 
+use super::channel;
 use crate::{
     delivery::{Streams, id},
     media::{Encoding, Rings, VideoCodec},
@@ -39,11 +41,12 @@ pub(super) struct Offer {
     pub(super) streams: Streams,
     codecs: Vec<(VideoCodec, u8, u8)>,
     sound: bool,
+    pub(super) attitude: bool,
 }
 
 impl Offer {
-    /// `accepts` says whether the viewer has use for a codec.
-    pub(super) fn new(rings: &Rings, accepts: impl Fn(VideoCodec) -> bool) -> Self {
+    /// `accepts` says whether the viewer has use for a codec, `attitude` whether it is told how the robot leans.
+    pub(super) fn new(rings: &Rings, accepts: impl Fn(VideoCodec) -> bool, attitude: bool) -> Self {
         let has = |codec| rings.has(Encoding::Video { rung: 0, codec });
         let mut codecs: Vec<_> = CODECS.into_iter().filter(|(codec, ..)| has(*codec) && accepts(*codec)).collect();
         if codecs.is_empty() {
@@ -54,7 +57,7 @@ impl Offer {
         let streams = Streams { video, repair, audio, cname: random_text(16) };
         // Session ids are 63 bits at most (RFC 8829, section 5.2.1).
         let id = rand::random::<u64>() >> 2;
-        Self { id, version: 0, streams, codecs, sound: rings.has(Encoding::Audio) }
+        Self { id, version: 0, streams, codecs, sound: rings.has(Encoding::Audio), attitude }
     }
 
     /// Whether the picture is offered so.
@@ -75,7 +78,8 @@ impl Offer {
         candidates: &[String],
     ) -> String {
         self.version += 1;
-        let group = if self.sound { "0 1" } else { "0" };
+        let sections = 1 + usize::from(self.sound) + usize::from(self.attitude);
+        let group = ["0", "0 1", "0 1 2"][sections - 1];
         let mut sdp = format!(
             "v=0\r\no=- {} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {group}\r\na=extmap-allow-mixed\r\n\
              a=msid-semantic: WMS panocast\r\n",
@@ -84,6 +88,9 @@ impl Offer {
         self.write_video(&mut sdp, credentials, fingerprint, candidates).expect("a string takes everything");
         if self.sound {
             self.write_audio(&mut sdp, credentials, fingerprint).expect("a string takes everything");
+        }
+        if self.attitude {
+            write_channel(&mut sdp, sections - 1, credentials, fingerprint).expect("a string takes everything");
         }
         sdp
     }
@@ -98,7 +105,8 @@ impl Offer {
         let Streams { video, repair, cname, .. } = &self.streams;
         let formats: Vec<String> = self.codecs.iter().map(|(_, media, repair)| format!("{media} {repair}")).collect();
         write!(sdp, "m=video 9 UDP/TLS/RTP/SAVPF {}\r\n", formats.join(" "))?;
-        write_transport(sdp, 0, "video", credentials, fingerprint)?;
+        write_transport(sdp, 0, credentials, fingerprint)?;
+        write_track(sdp, "video")?;
         for (number, uri) in EXTENSIONS {
             write!(sdp, "a=extmap:{number} {uri}\r\n")?;
         }
@@ -129,7 +137,8 @@ impl Offer {
     fn write_audio(&self, sdp: &mut String, credentials: &Credentials, fingerprint: &Fingerprint) -> std::fmt::Result {
         let Streams { audio, cname, .. } = &self.streams;
         write!(sdp, "m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\n")?;
-        write_transport(sdp, 1, "audio", credentials, fingerprint)?;
+        write_transport(sdp, 1, credentials, fingerprint)?;
+        write_track(sdp, "audio")?;
         for (number, uri) in SOUND_EXTENSIONS {
             write!(sdp, "a=extmap:{number} {uri}\r\n")?;
         }
@@ -141,18 +150,32 @@ impl Offer {
     }
 }
 
+/// A data channel (RFC 8841).
+fn write_channel(
+    sdp: &mut String,
+    mid: usize,
+    credentials: &Credentials,
+    fingerprint: &Fingerprint,
+) -> std::fmt::Result {
+    write!(sdp, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n")?;
+    write_transport(sdp, mid, credentials, fingerprint)?;
+    write!(sdp, "a=sctp-port:{}\r\n", channel::PORT)
+}
+
+fn write_track(sdp: &mut String, track: &str) -> std::fmt::Result {
+    write!(sdp, "a=rtcp:9 IN IP4 0.0.0.0\r\na=sendonly\r\na=msid:panocast {track}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")
+}
+
 fn write_transport(
     sdp: &mut String,
-    mid: u8,
-    track: &str,
+    mid: usize,
     credentials: &Credentials,
     fingerprint: &Fingerprint,
 ) -> std::fmt::Result {
     write!(
         sdp,
-        "c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
-         a=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:{mid}\r\na=sendonly\r\na=msid:panocast {track}\r\n\
-         a=rtcp-mux\r\na=rtcp-rsize\r\n",
+        "c=IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 {}\r\na=setup:actpass\r\na=mid:{mid}\r\n",
         credentials.ufrag.as_str(),
         credentials.password,
         fingerprint.as_str(),

@@ -168,10 +168,7 @@ impl Dtls {
         }
     }
 
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the stack's enum is open; a send-only peer takes no other data"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the stack's enum is open; what is not named changes nothing")]
     fn handle_event(&mut self, event: EndpointEvent) {
         match event {
             EndpointEvent::HandshakeComplete if !self.complete => {
@@ -181,6 +178,7 @@ impl Dtls {
                 self.events
                     .push_back(keys.map_or_else(|error| TransportEvent::Failed(Some(error)), TransportEvent::Keys));
             }
+            EndpointEvent::ApplicationData(data) => self.events.push_back(TransportEvent::Data(data)),
             EndpointEvent::PeerClosed => self.events.push_back(TransportEvent::Closed),
             _ => {}
         }
@@ -194,6 +192,14 @@ impl Dtls {
         let length = Keys::material_len(profile);
         let material = state.export_keying_material(rtc_srtp::config::LABEL_EXTRACTOR_DTLS_SRTP, &[], length)?;
         Keys::new(profile, material.as_ref(), state.is_client())
+    }
+
+    /// Sends the viewer what is no media. Before the end of the handshake there is no way to.
+    pub(super) fn send(&mut self, data: &[u8], now: Instant) {
+        if let Err(error) = self.endpoint.write(now, PEER, data) {
+            tracing::debug!(%error, "DTLS");
+        }
+        self.collect();
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

@@ -69,6 +69,8 @@ pub(crate) enum TransportEvent {
     Name(String),
     /// An address of the viewer's that was added, which relays must let through.
     Peer(SocketAddr),
+    /// The viewer says something that is neither media nor about it.
+    Data(BytesMut),
     Closed,
     Failed(Option<Error>),
 }
@@ -316,6 +318,11 @@ impl Transport {
         // A handshake need not wait until ICE has chosen: its sender has shown that this way works.
         let Path { local, remote } = self.path.or(answers)?;
         Some(Datagram { data, from: local, to: remote })
+    }
+
+    /// Sends the viewer what is no media.
+    pub(crate) fn send(&mut self, data: &[u8], now: Instant) {
+        self.dtls.send(data, now);
     }
 
     /// Says goodbye; what is left to transmit carries it.

@@ -72,6 +72,7 @@ impl Audience {
             id: id.clone(),
             viewer: viewer.clone(),
             wishes,
+            leans: camera.leans,
             renegotiates,
             qualities: camera.qualities.clone(),
             addresses: &self.addresses,

@@ -117,6 +117,6 @@ fn all_of_it_comes_whatever_cipher_is_agreed_on() {
 #[test]
 fn all_of_it_comes_whatever_else_is_agreed_on() {
     for (repair, transport_cc) in [(true, false), (false, true), (false, false)] {
-        all_of_it_comes(Abilities { cipher: None, repair, transport_cc });
+        all_of_it_comes(Abilities { repair, transport_cc, ..Abilities::ALL });
     }
 }

@@ -1,5 +1,6 @@
 //! A session against a real receiving peer connection.
 
+mod attitude;
 mod bandwidth;
 mod forgery;
 mod journey;

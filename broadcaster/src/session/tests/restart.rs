@@ -32,7 +32,8 @@ fn watch(stage: &mut Stage, viewer: &mut Viewer, time: Duration) -> usize {
                 | SessionEvent::Named(_)
                 | SessionEvent::Proven(_)
                 | SessionEvent::Name(_)
-                | SessionEvent::Peer(_) => {}
+                | SessionEvent::Peer(_)
+                | SessionEvent::Listens => {}
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::{Candidate, Notice, Wishes};
 use rtc::{
+    data_channel::RTCDataChannelInit,
     dtls::extension::extension_use_srtp::SrtpProtectionProfile,
     ice::mdns::MulticastDnsMode,
     interceptor::{NackGeneratorBuilder, Registry, Slot},
@@ -73,14 +74,19 @@ impl Stage {
     }
 
     pub(super) fn with_rungs(bitrates: &[f64]) -> Self {
-        Self::with(bitrates, None)
+        Self::with(bitrates, None, false)
     }
 
     pub(super) fn with_sound(bitrates: &[f64]) -> Self {
-        Self::with(bitrates, Some(Encoding::Audio))
+        Self::with(bitrates, Some(Encoding::Audio), false)
     }
 
-    fn with(bitrates: &[f64], sound: Option<Encoding>) -> Self {
+    /// Of a robot that says how it leans.
+    pub(super) fn leaning() -> Self {
+        Self::with(&[3e6], Some(Encoding::Audio), true)
+    }
+
+    fn with(bitrates: &[f64], sound: Option<Encoding>, leans: bool) -> Self {
         let now = start();
         let identity = Identity::generate().expect("an identity");
         let rings = Rings::new((0..bitrates.len()).map(|rung| video(rung as u8)).chain(sound));
@@ -88,7 +94,8 @@ impl Stage {
         let invitation = Invitation {
             id: "s1".parse().expect("id"),
             viewer: "v1".parse().expect("id"),
-            wishes: Wishes::default(),
+            wishes: Wishes { attitude: true, ..Wishes::default() },
+            leans,
             renegotiates: true,
             qualities: Qualities::new(bitrates.to_vec(), true),
             addresses: &addresses,
@@ -122,6 +129,7 @@ impl Stage {
                 | SessionEvent::Name(_)
                 | SessionEvent::Peer(_)
                 | SessionEvent::Connected
+                | SessionEvent::Listens
                 | SessionEvent::Ended(_) => None,
             })
             .expect("a message")
@@ -156,7 +164,8 @@ impl Stage {
                 | SessionEvent::Proven(_)
                 | SessionEvent::Name(_)
                 | SessionEvent::Peer(_)
-                | SessionEvent::Connected => {}
+                | SessionEvent::Connected
+                | SessionEvent::Listens => {}
             }
         }
         panic!("it has not ended");
@@ -260,10 +269,17 @@ pub(super) struct Abilities {
     pub(super) repair: bool,
     /// Reports on when packets came.
     pub(super) transport_cc: bool,
+    /// It wants to hear how the robot leans.
+    pub(super) listens: bool,
 }
 
 impl Abilities {
-    pub(super) const ALL: Self = Self { cipher: None, repair: true, transport_cc: true };
+    pub(super) const ALL: Self = Self { cipher: None, repair: true, transport_cc: true, listens: false };
+
+    fn channel(&self) -> RTCDataChannelInit {
+        let negotiated = Some(protocol::ATTITUDE_STREAM);
+        RTCDataChannelInit { ordered: false, max_retransmits: Some(0), negotiated, ..Default::default() }
+    }
 
     fn engine(&self) -> MediaEngine {
         let mut engine = MediaEngine::default();
@@ -301,6 +317,8 @@ pub(super) struct Viewer {
     pub(super) knocked: Vec<u16>,
     /// What was said of the streams' clocks.
     pub(super) reports: Vec<Report>,
+    /// What came by the data channel.
+    pub(super) heard: Vec<BytesMut>,
     /// Where it is. What comes for or from another address is lost.
     home: SocketAddr,
 }
@@ -334,6 +352,9 @@ impl Viewer {
             .build(now)
             .expect("a viewer");
         let offer = RTCSessionDescription::offer(offer.to_owned()).expect("an offer");
+        if abilities.listens {
+            connection.create_data_channel("attitude", Some(abilities.channel())).expect("a channel");
+        }
         connection.set_remote_description(now, offer).expect("a good offer");
         add_candidate(&mut connection, address(VIEWER));
         let answer = connection.create_answer(None).expect("an answer");
@@ -346,6 +367,7 @@ impl Viewer {
                 packets: Vec::new(),
                 knocked: Vec::new(),
                 reports: Vec::new(),
+                heard: Vec::new(),
                 home: address(VIEWER),
             },
             sdp,
@@ -395,6 +417,8 @@ impl Viewer {
                 self.packets.push(packet);
             } else if let RTCMessage::RtcpPacket(_, packets) = message.message {
                 self.reports.extend(packets.iter().filter_map(Report::of));
+            } else if let RTCMessage::DataChannelMessage(_, message) = message.message {
+                self.heard.push(message.data);
             }
         }
     }
