@@ -19,6 +19,7 @@ export type Deed =
   | "gyro"
   | "headset"
   | "help"
+  | "level"
   | "mute"
   | "pip"
   | "record"
@@ -41,6 +42,7 @@ const KEYS = new Map<string, Action>([
   ["Home", "home"],
   ["f", "fullscreen"],
   ["g", "grid"],
+  ["h", "level"],
   ["i", "stats"],
   ["l", "share"],
   ["m", "mute"],
@@ -65,6 +67,7 @@ export const BUTTONS: readonly [id: string, action: Action][] = [
   ["stats-toggle", "stats"],
   ["help-toggle", "help"],
   ["way", "way"],
+  ["level", "level"],
   ["save", "save"],
   ["save-all", "saveAll"],
   ["record", "record"],

@@ -101,6 +101,7 @@ beforeEach(() => {
     candidate: () => undefined,
     state: (state) => FakePeer.log.push(`state ${state}`),
     stream: (stream) => streams.push(stream),
+    attitude: () => undefined,
   });
 });
 

@@ -10,13 +10,15 @@ import type { ReceivedFrame } from "./delay";
 import type { Gathered } from "./diagnosis";
 import { allowExtensions, canAllowExtensions } from "./extensions";
 import type { Hold, ReceivedSound } from "./lipsync";
-import type { Candidate, Description, IceServer } from "./protocol.gen";
+import { ATTITUDE_STREAM, type Candidate, type Description, type IceServer } from "./protocol.gen";
 
 export interface ConnectionEvents {
   answer(description: Description): void;
   candidate(candidate: Candidate): void;
   state(state: RTCPeerConnectionState): void;
   stream(stream: MediaStream): void;
+  /** The robot says how it leans. */
+  attitude(message: ArrayBuffer): void;
 }
 
 export class Connection {
@@ -28,6 +30,7 @@ export class Connection {
   readonly #gathered = { kinds: new Set<string>(), errors: new Set<number>() };
   #answered = false;
   #refused = false;
+  #listens = false;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(iceServers: IceServer[], events: ConnectionEvents) {
@@ -100,6 +103,7 @@ export class Connection {
     if (signal.aborted || this.#refused) return;
     try {
       const { type, sdp } = offer;
+      if (/^m=application /m.test(sdp)) this.#listen();
       await this.#peer.setRemoteDescription({ type, sdp: canAllowExtensions() ? apart(sdp) : sdp });
       for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
       allowExtensions(this.#peer.getTransceivers());
@@ -117,6 +121,19 @@ export class Connection {
     if (this.#answered) return;
     this.#answered = true;
     if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
+  }
+
+  /** What comes late is of no use: the next says more. */
+  #listen(): void {
+    if (this.#listens) return;
+    this.#listens = true;
+    const known = { negotiated: true, id: ATTITUDE_STREAM, ordered: false, maxRetransmits: 0 };
+    const channel = this.#peer.createDataChannel("attitude", known);
+    channel.binaryType = "arraybuffer";
+    const heard = ({ data }: MessageEvent<unknown>): void => {
+      if (data instanceof ArrayBuffer) this.#events.attitude(data);
+    };
+    channel.addEventListener("message", heard, { signal: this.#life.signal });
   }
 
   #gather(candidate: RTCIceCandidate): void {

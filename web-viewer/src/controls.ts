@@ -78,6 +78,7 @@ export class Controls {
       case "grid":
       case "gyro":
       case "headset":
+      case "level":
       case "record":
       case "save":
       case "saveAll":

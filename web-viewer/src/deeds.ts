@@ -39,6 +39,7 @@ export class Deeds {
     return {
       grid: () => this.#in.toggleGrid(),
       gyro: () => void this.#gyro.toggle(),
+      level: () => this.#in.picture.toggleLevel(),
       headset: () => void this.#toggleHeadset(),
       record: () => this.#keepsakes.toggleRecording(),
       save: () => void this.#keepsakes.save("seen"),
@@ -99,7 +100,7 @@ export class Deeds {
     try {
       const { putOn } = await import("./headset");
       const off = (): void => (this.#headset = undefined);
-      this.#headset = await putOn(picture.video, () => picture.sight, picture.look.yaw, off);
+      this.#headset = await putOn(picture, picture.look.yaw, off);
     } catch (error) {
       console.error("no headset", error);
       this.#headset = undefined;

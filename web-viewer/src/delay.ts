@@ -78,7 +78,7 @@ function seenAt({ expectedDisplayTime, presentationTime }: ShownFrame): Millis {
 }
 
 /** Unix time, on the robot's clock. */
-function capturedByPackets(shown: ShownFrame, received: ReceivedFrame | undefined): Millis | undefined {
+export function capturedByPackets(shown: ShownFrame, received: ReceivedFrame | undefined): Millis | undefined {
   if (received?.captureTimestamp === undefined) return undefined;
   // The receiver may be some frames ahead of the screen. RTP's 32 bits wrap, hence the shift to a signed difference.
   const ahead = (received.rtpTimestamp - (shown.rtpTimestamp ?? received.rtpTimestamp)) | 0;

@@ -2,13 +2,14 @@
  * Brings one camera's picture to where it is seen: the session, its own link to the server, and the connection to the robot,
  * which know nothing of each other.
  */
+import { Attitude } from "./attitude";
 import { Connection } from "./connection";
-import type { Delay } from "./delay";
+import { capturedByPackets, type Delay } from "./delay";
 import { diagnosisOf } from "./diagnosis";
 import { InStep } from "./instep";
 import { Latency } from "./latency";
 import { onNetworkChange } from "./network";
-import type { Pane } from "./pane";
+import type { Pane, Upright } from "./pane";
 import type { Admission, IceServer, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
 import { Reporter } from "./reporter";
 import { Session } from "./session";
@@ -62,7 +63,7 @@ export class Feed {
   constructor(target: Target, token: string | undefined, pane: Pane, events: FeedEvents) {
     this.#pane = pane;
     this.#events = events;
-    this.#session = new Session(target, performance.now(), { codecs: decodable });
+    this.#session = new Session(target, performance.now(), { codecs: decodable, attitude: true });
     const heard = {
       link: (up: boolean) => this.tell({ type: "link", up }),
       message: (message: ToViewer) => this.tell({ type: "message", message }),
@@ -167,19 +168,22 @@ export class Feed {
 
   #connect({ connection, admission, description }: Extract<Output, { type: "connect" }>): void {
     let stream: MediaStream | undefined;
+    const attitude = new Attitude();
     const link = new Connection(admission.ice_servers, {
       answer: (answer) => this.tell({ type: "answer", connection, description: answer }),
       candidate: (candidate) => this.tell({ type: "candidate", connection, candidate }),
       state: (state) => {
-        if (state === "connected") this.#attach(connection, admission, stream);
+        if (state === "connected") this.#attach(connection, admission, stream, up);
         this.tell({ type: "peer", connection, state });
       },
       stream: (received) => {
         stream = received;
         // The last picture of the connection before stays until this one is about to show its own.
-        if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream);
+        if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream, up);
       },
+      attitude: (message) => attitude.heard(message, performance.now()),
     });
+    const up: Upright = (shown) => attitude.up(capturedByPackets(shown, link.received), performance.now());
     const measures = { decoded: 0, inStep: new InStep(link), latency: new Latency() };
     this.#connection = { id: connection, servers: admission.ice_servers, link, ...measures };
     this.#events.connects?.();
@@ -187,12 +191,13 @@ export class Feed {
     void link.accept(description);
   }
 
-  #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined): void {
+  #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined, up: Upright): void {
     // A path that was found again brings the same stream.
     if (!stream || (this.#attached === connection && this.#pane.video.srcObject === stream)) return;
     this.#attached = connection;
     this.#pane.project(admission.video);
     this.#pane.attach(stream);
+    this.#pane.upright = up;
     this.#events.attached?.();
   }
 

@@ -125,6 +125,7 @@ function isVideo(value: unknown): value is Video {
     isRecord(value) &&
     isProjection(value["projection"]) &&
     isOptional(isRotation, value["mount"]) &&
+    isOptional(isBoolean, value["leans"]) &&
     isListOf(isRung)(value["rungs"])
   );
 }
@@ -249,6 +250,10 @@ function isAbsent(value: unknown): value is null | undefined {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
 }
 
 function isString(value: unknown): value is string {

@@ -12,13 +12,15 @@ export interface Headset {
   close(): void;
 }
 
-/** `sight` says what surrounds now: it may change, as cameras do. `ended` is told when the headset is taken off. */
-export async function putOn(
-  video: HTMLVideoElement,
-  sight: () => Sight | undefined,
-  yaw: number,
-  ended: () => void,
-): Promise<Headset> {
+/** What surrounds now, and what makes it level: both change. */
+export interface Around {
+  readonly video: HTMLVideoElement;
+  readonly sight: Sight | undefined;
+  readonly level: Mat3 | undefined;
+}
+
+/** `ended` is told when the headset is taken off. */
+export async function putOn(around: Around, yaw: number, ended: () => void): Promise<Headset> {
   if (!navigator.xr) throw new Error("no WebXR");
   const session = await navigator.xr.requestSession("immersive-vr", { optionalFeatures: ["layers"] });
   session.addEventListener("end", ended, { once: true });
@@ -27,7 +29,7 @@ export async function putOn(
     const gl = canvas.getContext("webgl2", { xrCompatible: true, alpha: false, antialias: false, depth: false });
     if (!gl) throw new Error("no WebGL");
     const space = await session.requestReferenceSpace("local");
-    const worn = new Worn(session, gl, video, sight, yaw);
+    const worn = new Worn(session, gl, around, yaw);
     await worn.show(space);
   } catch (error) {
     await session.end();
@@ -39,25 +41,17 @@ export async function putOn(
 class Worn {
   readonly #session: XRSession;
   readonly #gl: WebGL2RenderingContext;
-  readonly #video: HTMLVideoElement;
-  readonly #sight: () => Sight | undefined;
+  readonly #around: Around;
   /** Where the wearer's ahead lies: in quick turns by the stick, as slow ones make people ill. */
   #yaw: number;
   #stick = 0;
   #drawn: { sight: Sight; program: Program } | undefined;
   #newFrame = true;
 
-  constructor(
-    session: XRSession,
-    gl: WebGL2RenderingContext,
-    video: HTMLVideoElement,
-    sight: () => Sight | undefined,
-    yaw: number,
-  ) {
+  constructor(session: XRSession, gl: WebGL2RenderingContext, around: Around, yaw: number) {
     this.#session = session;
     this.#gl = gl;
-    this.#video = video;
-    this.#sight = sight;
+    this.#around = around;
     this.#yaw = yaw;
   }
 
@@ -72,7 +66,7 @@ class Worn {
     const layer = new XRWebGLLayer(this.#session, gl);
     await this.#session.updateRenderState({ baseLayer: layer });
     const nextVideoFrame = (): void => {
-      this.#video.requestVideoFrameCallback(() => {
+      this.#around.video.requestVideoFrameCallback(() => {
         this.#newFrame = true;
         nextVideoFrame();
       });
@@ -83,7 +77,9 @@ class Worn {
       if (!pose) return;
       gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
       const program = this.#program();
-      const turn = turned({ yaw: this.#yaw, pitch: 0, roll: 0 });
+      const { level } = this.#around;
+      const facing = turned({ yaw: this.#yaw, pitch: 0, roll: 0 });
+      const turn = level ? product(level, facing) : facing;
       for (const view of pose.views) {
         const viewport = layer.getViewport(view);
         if (viewport) program?.drawEye(viewport, product(turn, axes(view.transform.matrix)), reach(view));
@@ -101,22 +97,22 @@ class Worn {
 
   /** A headset that lays a video around its wearer by itself does it sharper, and at its own rate. */
   #aroundBy(space: XRReferenceSpace): XREquirectLayer | undefined {
-    const full = this.#sight()?.full === true && this.#session.enabledFeatures?.includes("layers");
+    const full = this.#around.sight?.full === true && this.#session.enabledFeatures?.includes("layers");
     if (!full || !("XRMediaBinding" in globalThis)) return undefined;
-    const layer = new XRMediaBinding(this.#session).createEquirectLayer(this.#video, { space, layout: "mono" });
+    const layer = new XRMediaBinding(this.#session).createEquirectLayer(this.#around.video, { space, layout: "mono" });
     layer.transform = ahead(this.#yaw);
     return layer;
   }
 
   #program(): Program | undefined {
-    const sight = this.#sight();
+    const { sight, video } = this.#around;
     if (sight !== this.#drawn?.sight) {
       this.#drawn?.program.close();
       this.#drawn = sight && { sight, program: new Program(this.#gl, sight) };
       this.#newFrame = true;
     }
-    if (this.#newFrame && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
-      this.#drawn?.program.upload(this.#video);
+    if (this.#newFrame && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
+      this.#drawn?.program.upload(video);
       this.#newFrame = false;
     }
     return this.#drawn?.program;

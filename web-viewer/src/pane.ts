@@ -4,6 +4,8 @@
  * Tells of every frame that is really shown. The video stays in the page even when the canvas covers it, as some browsers
  * decode only what is in sight.
  */
+import type { Mat3, Vec3 } from "./panorama/camera";
+import { levelled } from "./panorama/level";
 import { Renderer } from "./panorama/renderer";
 import { sightOf, type Sight } from "./panorama/sight";
 import type { Projection, Video } from "./protocol.gen";
@@ -18,14 +20,21 @@ export interface PaneEvents {
   refused(needsTap: boolean): void;
 }
 
+/** Which way was up from the robot when it took a picture, as far as is known. */
+export type Upright = (shown: VideoFrameCallbackMetadata) => Vec3 | undefined;
+
 export class Pane {
   readonly video: HTMLVideoElement;
   readonly canvas: HTMLCanvasElement;
+  upright: Upright | undefined;
   protected readonly life = new AbortController();
   protected kind: Projection["kind"] = "flat";
   protected renderer: Renderer | undefined;
   /** What surrounds is shown as it comes. */
   protected whole = false;
+  /** Whether the horizon is to be level though the robot leans. */
+  protected levels = true;
+  #level: Mat3 | undefined;
   readonly #events: PaneEvents;
   #shown: VideoFrameCallbackMetadata | undefined;
   #look: Look = START;
@@ -76,6 +85,11 @@ export class Pane {
     return this.#sight;
   }
 
+  /** What makes the picture that was shown last level, where it leans with the robot and that says how. */
+  get level(): Mat3 | undefined {
+    return this.#level;
+  }
+
   get look(): Look {
     return this.#look;
   }
@@ -86,12 +100,12 @@ export class Pane {
   }
 
   /** How the next frame is to be shown. */
-  project({ projection, mount }: Pick<Video, "projection" | "mount">): void {
-    const known = JSON.stringify([projection, mount]);
+  project({ projection, mount, leans }: Pick<Video, "projection" | "mount" | "leans">): void {
+    const known = JSON.stringify([projection, mount, leans]);
     if (known !== this.#known) {
       this.renderer?.rest();
       this.#ready = false;
-      this.#sight = sightOf({ projection, ...(mount && { mount }) });
+      this.#sight = sightOf({ projection, ...(mount && { mount }), ...(leans && { leans }) });
       this.#known = known;
       this.kind = projection.kind;
     }
@@ -112,7 +126,9 @@ export class Pane {
   /** Nothing is to be seen for now. */
   detach(): void {
     this.video.srcObject = null;
+    this.upright = undefined;
     this.#shown = undefined;
+    this.#level = undefined;
     this.renderer?.rest();
     this.#ready = false;
     this.#sight = undefined;
@@ -138,6 +154,11 @@ export class Pane {
 
   protected cover(): void {
     this.canvas.hidden = !this.surrounds;
+  }
+
+  protected right(): void {
+    const up = this.levels && this.#sight?.leans && this.#shown ? this.upright?.(this.#shown) : undefined;
+    this.#level = up && levelled(up);
   }
 
   #wait(needsTap: boolean): void {
@@ -168,7 +189,8 @@ export class Pane {
       this.#nextFrame();
       this.#events.frame();
       this.#prepare();
-      if (!this.whole) this.renderer?.frame();
+      this.right();
+      if (!this.whole) this.renderer?.frame(this.#level);
     });
   }
 }

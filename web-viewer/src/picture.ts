@@ -12,9 +12,18 @@ export type Way = Eye | "whole";
 const WAYS: Record<Way, English> = { window: "looking around", planet: "little planet", whole: "whole picture" };
 const NEXT: Record<Way, Way> = { window: "planet", planet: "whole", whole: "window" };
 
+/** What becomes of the horizon while the robot leans. */
+const LEVELS = {
+  kept: "level",
+  left: "as the robot leans",
+  unknown: "the robot does not say how it leans",
+} satisfies Record<string, English>;
+
 export class Picture extends Pane {
   readonly #mute = element("mute", HTMLButtonElement);
   readonly #wayNow = element("way-now", HTMLElement);
+  readonly #level = element("level", HTMLButtonElement);
+  readonly #levelNow = element("level-now", HTMLElement);
   /** Where somebody looked last through the other eye. */
   #before: Partial<Record<Eye, Look>> = {};
 
@@ -61,7 +70,14 @@ export class Picture extends Pane {
     }
     this.cover();
     // What came while the canvas was put away was not drawn.
-    this.renderer?.frame();
+    this.renderer?.frame(this.level);
+  }
+
+  /** Whether the horizon stays level while the robot leans. */
+  toggleLevel(): void {
+    this.levels = !this.levels;
+    this.right();
+    this.renderer?.frame(this.level);
   }
 
   override attach(stream: MediaStream): void {
@@ -88,6 +104,18 @@ export class Picture extends Pane {
     if (!blob) return undefined;
     const jpeg = new Uint8Array(await blob.arrayBuffer());
     return new Blob([asPanorama(jpeg, pixels.width, pixels.height)], { type: blob.type });
+  }
+
+  protected override right(): void {
+    super.right();
+    const { dataset } = document.body;
+    const state = this.sight?.leans ? (this.levels ? (this.level ? "kept" : "unknown") : "left") : undefined;
+    if (dataset["level"] === state) return;
+    if (state) {
+      dataset["level"] = state;
+      setText(this.#levelNow, t(LEVELS[state]));
+    } else delete dataset["level"];
+    this.#level.ariaPressed = String(this.levels);
   }
 
   /** What the canvas shows, or is about to, need not be said twice, nor reached by Tab. */

@@ -29,11 +29,15 @@ export class Session {
   readonly #wishes: Wishes;
   #link: Link;
 
-  constructor(target: Target, now: Millis, { random = Math.random, codecs = () => [] }: Surroundings = {}) {
+  constructor(
+    target: Target,
+    now: Millis,
+    { random = Math.random, codecs = () => [], attitude = false }: Surroundings = {},
+  ) {
     this.#target = target;
     this.#link = { downSince: now };
     this.#admittance = new Admittance(random);
-    this.#wishes = new Wishes(codecs);
+    this.#wishes = new Wishes(codecs, attitude);
   }
 
   get session(): SessionId | undefined {

@@ -31,6 +31,8 @@ export interface Surroundings {
   random?: () => number;
   /** What can be decoded; nothing when unknown. */
   codecs?: () => VideoCodec[];
+  /** Whether it is worth to hear how the robot leans. */
+  attitude?: boolean;
 }
 
 /** What a peer connection and its picture have to tell. */

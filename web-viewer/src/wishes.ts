@@ -7,13 +7,16 @@ const NAMED: Record<string, VideoCodec> = { "video/h264": "h264", "video/vp8": "
 
 export class Wishes {
   readonly #codecs: () => VideoCodec[];
+  /** Whether it is worth to hear how the robot leans. */
+  readonly #attitude: boolean;
   /** Absent until somebody chose. Then always said, as Auto has to undo an earlier choice. */
   #want: Want | undefined;
   /** Whether the robot has not heard the last choice yet. */
   #unsaid = false;
 
-  constructor(codecs: () => VideoCodec[]) {
+  constructor(codecs: () => VideoCodec[], attitude: boolean) {
     this.#codecs = codecs;
+    this.#attitude = attitude;
   }
 
   /** The rung that was chosen; nothing for Auto. */
@@ -44,6 +47,7 @@ export class Wishes {
       ...(codecs.length > 0 && { codecs }),
       ...(this.#want && { want: this.#want }),
       ...(restart && { restart }),
+      ...(this.#attitude && { attitude: true }),
     };
   }
 }

@@ -78,7 +78,7 @@ function corners(right: number, up: number): number[][] {
 }
 
 /** Walls, sky and floor grow lighter from below to above. */
-function wall([, y]: Direction): Colour {
+export function wall([, y]: Direction): Colour {
   const height = Math.asin(y) / Math.PI + 0.5;
   return [34 + 36 * height, 38 + 46 * height, 46 + 66 * height];
 }

@@ -86,7 +86,8 @@ export class Program {
     this.#hasPicture = true;
   }
 
-  draw(look: Look): void {
+  /** `level` turns directions of the level world into those of the robot, if that leans. */
+  draw(look: Look, level?: Mat3): void {
     const gl = this.#gl;
     const { drawingBufferWidth: width, drawingBufferHeight: height } = gl;
     gl.viewport(0, 0, width, height);
@@ -95,7 +96,7 @@ export class Program {
       gl.clear(gl.COLOR_BUFFER_BIT);
       return;
     }
-    this.#through(look.eye, turned(look), extent(look, width / height));
+    this.#through(look.eye, after(level, turned(look)), extent(look, width / height));
   }
 
   /** One eye of a headset: where on its screen, turned how, and how far it sees to each side at distance 1. */
@@ -105,7 +106,7 @@ export class Program {
   }
 
   /** All that is around, level, as a picture of that width and half as high. */
-  sphere(width: number): ImageData | undefined {
+  sphere(width: number, level?: Mat3): ImageData | undefined {
     if (!this.#hasPicture) return undefined;
     const gl = this.#gl;
     const height = width / 2;
@@ -116,7 +117,7 @@ export class Program {
     gl.framebufferRenderbuffer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.RENDERBUFFER, unrolled);
     gl.viewport(0, 0, width, height);
     // Rows are read from the bottom upwards: drawn upside down, the first is the top.
-    this.#through("sphere", turned(START), [Math.PI, -Math.PI / 2]);
+    this.#through("sphere", after(level, turned(START)), [Math.PI, -Math.PI / 2]);
     const pixels = new Uint8ClampedArray(width * height * 4);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
@@ -138,6 +139,10 @@ export class Program {
     this.#gl.deleteTexture(this.#texture);
     this.#gl.deleteProgram(this.#program);
   }
+}
+
+function after(level: Mat3 | undefined, turn: Mat3): Mat3 {
+  return level ? product(level, turn) : turn;
 }
 
 function linked(

@@ -6,6 +6,7 @@
  */
 import { jpegOf } from "../still";
 import { START, type Look } from "../view";
+import type { Mat3 } from "./camera";
 import { Program } from "./program";
 import type { Sight } from "./sight";
 
@@ -21,6 +22,7 @@ export class Renderer {
   #sight: Sight | undefined;
   #program: Program | undefined;
   #look: Look = START;
+  #level: Mat3 | undefined;
   #newFrame = false;
   #planned: number | undefined;
 
@@ -57,8 +59,9 @@ export class Renderer {
     this.#program = undefined;
   }
 
-  /** The video shows a new frame. */
-  frame(): void {
+  /** The video shows a new frame, which this makes level if it leans. */
+  frame(level?: Mat3): void {
+    this.#level = level;
     this.#newFrame = true;
     this.#plan();
   }
@@ -84,7 +87,7 @@ export class Renderer {
     // It may not have been drawn for a while.
     this.#newFrame = true;
     this.#draw();
-    return width > 1 ? this.#program?.sphere(width - (width % 2)) : undefined;
+    return width > 1 ? this.#program?.sphere(width - (width % 2), this.#level) : undefined;
   }
 
   close(): void {
@@ -109,7 +112,7 @@ export class Renderer {
       this.#program.upload(this.#video);
       this.#newFrame = false;
     }
-    this.#program.draw(this.#look);
+    this.#program.draw(this.#look, this.#level);
   }
 
   #resize(): void {
