@@ -3,9 +3,10 @@ import { createRequire } from "node:module";
 
 import { expect, test, type Page } from "@playwright/test";
 
+import { freeUdpPort, Imu } from "./support/imu.ts";
 import { distance, middleOf, type Colour } from "./support/pixels.ts";
 import { Programs } from "./support/programs.ts";
-import { CLOSE, PATCHES } from "./support/scene.ts";
+import { CLOSE, NOTHING, PATCHES } from "./support/scene.ts";
 
 // Each eye has one half of it.
 test.use({ viewport: { width: 800, height: 400 } });
@@ -69,12 +70,10 @@ const SOURCES: [name: string, camera: string][] = [
   ["all around", 'source = "test"\nmount = { yaw = 20.0, pitch = 0.0, roll = 0.0 }'],
   ["of two lenses", 'source = "test-dual-fisheye"'],
 ];
-for (const [name, camera] of SOURCES) {
-  test(`a headset shows both eyes a picture ${name}, each thing where it is`, async ({ page }) => {
-    await programs.startRobot(`
+const robot = (camera: string, more = ""): string => `
 [media]
 listen = "127.0.0.1:0"
-
+${more}
 [[cameras]]
 id = "main"
 width = 960
@@ -82,19 +81,28 @@ height = 480
 fps = 10
 bitrate = 3000000
 ${camera}
-`);
-    await wear(page);
-    await page.goto(`${programs.url}/watch/demo`);
-    await expect(page.locator("body")).toHaveAttribute("data-state", "live");
-    await page.getByRole("button", { name: "More" }).click();
-    await page.getByRole("button", { name: "Put on a headset" }).click();
-    const shows = async (colour: Colour, what: string): Promise<void> => {
-      const worst = async (): Promise<number> => Math.max(...(await eyes(page)).map((eye) => distance(eye, colour)));
-      await expect.poll(worst, what).toBeLessThan(CLOSE);
-    };
+`;
+
+async function putOn(page: Page): Promise<void> {
+  await wear(page);
+  await page.goto(`${programs.url}/watch/demo`);
+  await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+  await page.getByRole("button", { name: "More" }).click();
+  await page.getByRole("button", { name: "Put on a headset" }).click();
+}
+
+async function shows(page: Page, colour: Colour, what: string): Promise<void> {
+  const worst = async (): Promise<number> => Math.max(...(await eyes(page)).map((eye) => distance(eye, colour)));
+  await expect.poll(worst, what).toBeLessThan(CLOSE);
+}
+
+for (const [name, camera] of SOURCES) {
+  test(`a headset shows both eyes a picture ${name}, each thing where it is`, async ({ page }) => {
+    const shown = await programs.startRobot(robot(camera));
+    await putOn(page);
     for (const [side, yaw, pitch, colour] of PATCHES) {
       await face(page, yaw, pitch);
-      await shows(colour, side);
+      await shows(page, colour, side);
     }
     // Three pushes of the stick are a quarter turn, and what was on the right is ahead.
     await face(page, 0, 0);
@@ -108,6 +116,32 @@ ${camera}
       }
     }
     const [, , , right] = PATCHES.find(([side]) => side === "right") ?? [];
-    await shows(right ?? [0, 0, 0], "turned by the stick");
+    await shows(page, right ?? NOTHING, "turned by the stick");
+    await shown.kill();
+    await shows(page, NOTHING, "what is not of now is not shown");
   });
 }
+
+test("a headset shows a robot that leans to its right the world level", async ({ page }) => {
+  const port = await freeUdpPort();
+  const imu = new Imu(port, () => ({ roll: 20, pitch: 0 }));
+  try {
+    await programs.startRobot(robot('source = "test"', `\n[attitude]\nlisten = "127.0.0.1:${port}"\n`));
+    await putOn(page);
+    const lies: Record<string, readonly [yaw: number, pitch: number]> = {
+      front: [0, 0],
+      right: [90, -20],
+      back: [180, 0],
+      left: [-90, 20],
+      down: [-90, -70],
+    };
+    for (const [side, , , colour] of PATCHES) {
+      const direction = lies[side];
+      if (!direction) continue;
+      await face(page, ...direction);
+      await shows(page, colour, side);
+    }
+  } finally {
+    imu.close();
+  }
+});

@@ -208,14 +208,15 @@ export class Feed {
       (report) => {
         const sample = sampleOf(report, performance.now());
         if (!sample || this.#life.signal.aborted) return;
-        this.tell({ type: "sample", connection: connection.id, counters: sample.counters });
+        const clocks = { now: performance.now(), origin: performance.timeOrigin };
+        const toScreen = connection.latency.sampled(sample.report, connection.link.received, clocks);
+        const late = typeof toScreen === "number" ? { late: toScreen } : {};
+        this.tell({ type: "sample", connection: connection.id, counters: sample.counters, ...late });
         // Where the browser does not tell of shown frames, decoded ones have to stand for them.
         const more = sample.counters.decoded > connection.decoded;
         connection.decoded = sample.counters.decoded;
         if (more && !this.#pane.seesFrames) this.tell({ type: "frame", connection: connection.id });
         connection.inStep.sampled(sample.played);
-        const clocks = { now: performance.now(), origin: performance.timeOrigin };
-        const toScreen = connection.latency.sampled(sample.report, connection.link.received, clocks);
         this.#events.sampled?.(sample, { toScreen, soundLag: connection.inStep.lag });
         this.#report(connection.id, sample, toScreen);
       },
@@ -225,7 +226,8 @@ export class Feed {
 
   #report(connection: ConnectionId, sample: Sample, delay: Delay): void {
     const { kind } = this.#session.view(performance.now());
-    if (kind !== "live" || !this.#visible || connection !== this.#attached) return this.#reporter.rest();
+    if ((kind !== "live" && kind !== "late") || !this.#visible || connection !== this.#attached)
+      return this.#reporter.rest();
     const reception = this.#reporter.take(sample, delay, this.#admission?.report_every);
     if (reception) this.tell({ type: "reception", connection, reception });
   }

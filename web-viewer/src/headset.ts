@@ -17,6 +17,8 @@ export interface Around {
   readonly video: HTMLVideoElement;
   readonly sight: Sight | undefined;
   readonly level: Mat3 | undefined;
+  /** A headset has no room for words: what is not of now is not shown in it. */
+  readonly live: boolean;
 }
 
 /** `ended` is told when the headset is taken off. */
@@ -60,7 +62,13 @@ class Worn {
     if (around) {
       await this.#session.updateRenderState({ layers: [around] });
       // The headset draws by itself: there is only the stick to follow.
-      return this.#everyFrame(() => (around.transform = ahead(this.#yaw)));
+      let shown = true;
+      return this.#everyFrame(() => {
+        around.transform = ahead(this.#yaw);
+        const { live } = this.#around;
+        if (live !== shown) void this.#session.updateRenderState({ layers: live ? [around] : [] });
+        shown = live;
+      });
     }
     const gl = this.#gl;
     const layer = new XRWebGLLayer(this.#session, gl);
@@ -76,7 +84,7 @@ class Worn {
       const pose = frame.getViewerPose(space);
       if (!pose) return;
       gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
-      const program = this.#program();
+      const program = this.#around.live ? this.#program() : undefined;
       const { level } = this.#around;
       const facing = turned({ yaw: this.#yaw, pitch: 0, roll: 0 });
       const turn = level ? product(level, facing) : facing;

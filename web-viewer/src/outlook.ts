@@ -11,7 +11,10 @@ export type Link = "up" | { downSince: Millis };
 const UNREACHABLE_AFTER: Millis = 4000;
 
 export function outlook(playback: Playback, admittance: Admittance, link: Link, now: Millis): View {
-  if (playback.isLive(now)) return { kind: "live" };
+  if (playback.isLive(now)) {
+    const { late } = playback;
+    return late === undefined ? { kind: "live" } : { kind: "late", seconds: Math.round(late / 1000) };
+  }
   if (playback.cameraLost) return { kind: "cameraLost" };
   const { problem: notice, stopped: final } = admittance;
   if (notice) {

@@ -13,12 +13,17 @@ const SUPERSEDES_WITHIN: Millis = 1000;
 /** The notice of a lost camera comes by way of the server, and may overtake the last of its pictures by this much. */
 const LAST_PICTURES: Millis = 1500;
 
+/** Nobody steers by what was so long ago; and between the two it stays what it was. */
+const [LATE, LATE_NO_MORE]: [Millis, Millis] = [2000, 1200];
+
 export class Peer {
   /** Given up: whatever it still shows, its successor is on the way. */
   broken = false;
   readonly connection: ConnectionId;
   session: SessionId;
   id: PeerId;
+  /** How old its pictures are when they are shown, if they are too old to be called live. */
+  late: Millis | undefined;
   #cameraLostAt: Millis | undefined;
   #supersededAt: Millis | undefined;
   #countedAt: Millis;
@@ -66,7 +71,9 @@ export class Peer {
     if (this.#path.stateChanged(state, now)) this.#media.rebase(now);
   }
 
-  counted(counters: Counters, now: Millis): void {
+  counted(counters: Counters, late: Millis | undefined, now: Millis): void {
+    const tooLate = this.late === undefined ? LATE : LATE_NO_MORE;
+    this.late = late !== undefined && late >= tooLate ? late : undefined;
     const since = this.#countedAt;
     this.#countedAt = now;
     if (!this.#media.sample(counters, now)) return;

@@ -20,6 +20,8 @@ const LEVELS = {
 } satisfies Record<string, English>;
 
 export class Picture extends Pane {
+  /** What it shows is of now. */
+  live = false;
   readonly #mute = element("mute", HTMLButtonElement);
   readonly #wayNow = element("way-now", HTMLElement);
   readonly #level = element("level", HTMLButtonElement);

@@ -43,6 +43,11 @@ export class Playback {
     return this.#peer?.age(now);
   }
 
+  /** How old what moves is, if it is too old to be called live. */
+  get late(): Millis | undefined {
+    return this.#peer?.late;
+  }
+
   get cameraLost(): boolean {
     return this.#peer?.cameraLost ?? false;
   }
@@ -132,7 +137,7 @@ export class Playback {
   }
 
   counted(input: Extract<PeerInput, { type: "sample" }>, now: Millis): void {
-    if (input.connection === this.connection) this.#peer?.counted(input.counters, now);
+    if (input.connection === this.connection) this.#peer?.counted(input.counters, input.late, now);
   }
 
   /** Returns whether the frame is of the connection in use. */

@@ -268,6 +268,20 @@ describe("a connection that breaks", () => {
     expect(asks(bench.pass(0.5))).toHaveLength(1);
   });
 
+  it("is not called live while what moves is of seconds ago", () => {
+    bench.live();
+    const sampled = (late?: number): string => {
+      bench.pass(0.25, "flows");
+      const counters = { bytes: (bench.bytes += 1000), decoded: (bench.decoded += 7) };
+      bench.tell({ type: "sample", connection: 1, counters, ...(late !== undefined && { late }) });
+      return bench.view.kind;
+    };
+    expect([400, 1900, 2600, 1500, 1100, 1500].map(sampled)).toEqual(["live", "live", "late", "late", "live", "live"]);
+    sampled(3400);
+    expect(bench.view).toEqual({ kind: "late", seconds: 3 });
+    expect(sampled(), "nobody knows").toBe("live");
+  });
+
   it("is stalled before it is given up, and never called live", () => {
     bench.live();
     bench.pass(1.25);

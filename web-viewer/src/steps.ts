@@ -15,6 +15,7 @@ import type {
   Watch,
   WatchReply,
 } from "./protocol.gen";
+import type { Millis } from "./retry";
 
 /** Numbers the peer connections of this page, so that a late word from a closed one is known as such. */
 export type ConnectionId = number;
@@ -40,7 +41,8 @@ export type PeerInput =
   | { type: "answer"; connection: ConnectionId; description: Description }
   | { type: "candidate"; connection: ConnectionId; candidate: Candidate }
   | { type: "peer"; connection: ConnectionId; state: RTCPeerConnectionState }
-  | { type: "sample"; connection: ConnectionId; counters: Counters }
+  /** `late`: how long its pictures take to the screen, where that is known. */
+  | { type: "sample"; connection: ConnectionId; counters: Counters; late?: Millis }
   | { type: "frame"; connection: ConnectionId }
   /** How the picture comes, for the server. */
   | { type: "reception"; connection: ConnectionId; reception: Reception };
@@ -78,6 +80,8 @@ export type Output =
 export type View =
   | { kind: "connecting" }
   | { kind: "live" }
+  /** It moves, and shows what was so long ago. */
+  | { kind: "late"; seconds: number }
   | { kind: "stalled"; seconds: number }
   | { kind: "reconnecting" }
   /** The session goes on, without pictures. */

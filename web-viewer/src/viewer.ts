@@ -123,6 +123,7 @@ export class Viewer {
 
   #show(words: Words, session?: string): void {
     this.#status.show(words, session);
+    this.#picture.live = words.mark === "live";
     this.#host?.tell(words.mark, [words.state, words.problem].filter(Boolean).join(" "));
   }
 

@@ -29,6 +29,13 @@ export function wordsFor(view: View, why: English = CODES.connection_failed): Wo
       return { ...CALM, mark: "reconnecting", state: t("Reconnecting…") };
     case "live":
       return { ...CALM, mark: "live", state: t("Live"), badge: t("LIVE") };
+    case "late":
+      return {
+        ...CALM,
+        mark: "stalled",
+        state: t("The picture is delayed."),
+        badge: t("Delayed {seconds} s", { seconds: view.seconds }),
+      };
     case "stalled":
       return view.seconds < 3
         ? { ...CALM, mark: "stalled", state: t("The picture is delayed."), badge: t("Delayed") }

@@ -7,6 +7,7 @@ export const ZH = {
   LIVE: "直播",
   "The picture is delayed.": "画面有延迟。",
   Delayed: "延迟",
+  "Delayed {seconds} s": "延迟 {seconds} 秒",
   "The picture has stalled.": "画面已停住。",
   "Stalled {seconds} s": "已停住 {seconds} 秒",
   "Waiting for the camera…": "正在等待摄像头…",

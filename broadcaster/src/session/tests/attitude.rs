@@ -44,7 +44,7 @@ fn what_is_lost_is_not_said_again_and_holds_up_nothing() {
     for number in 0..200 {
         tell(&mut stage, number);
         for (place, datagram) in stage.sent().into_iter().enumerate() {
-            if place > 0 || number % 4 != 0 {
+            if place > 0 || !number.is_multiple_of(4) {
                 viewer.take(datagram, stage.now);
             }
         }
@@ -55,7 +55,7 @@ fn what_is_lost_is_not_said_again_and_holds_up_nothing() {
     }
     let heard = heard(&viewer);
     assert!(heard.is_sorted() && heard.len() < 200, "{heard:?}");
-    let safe = |number: &u8| number % 4 != 0;
+    let safe = |number: &u8| !number.is_multiple_of(4);
     assert_eq!(heard.into_iter().filter(safe).collect::<Vec<_>>(), (0..200).filter(safe).collect::<Vec<_>>());
 }
 
