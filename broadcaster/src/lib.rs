@@ -49,7 +49,7 @@ use signalling::Link;
 use transport::Identity;
 
 /// Parts of the WebRTC stack that warn of what is normal here, such as checks that find nobody yet.
-pub const QUIET: &[&str] = &["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp"];
+pub const QUIET: &[&str] = &["rtc", "rtc_ice", "rtc_dtls", "rtc_srtp", "rtc_sctp"];
 
 /// Goodbyes are worth a moment; a server that does not take them is not worth more.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

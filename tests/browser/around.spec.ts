@@ -5,6 +5,7 @@ import { expect, test, type Page } from "@playwright/test";
 import { crossing, SPACING } from "./support/graticule.ts";
 import { distance, middle, type Colour } from "./support/pixels.ts";
 import { Programs } from "./support/programs.ts";
+import { inSaved } from "./support/saved.ts";
 import { CLOSE, PATCHES, rig } from "./support/scene.ts";
 
 // A small window, since drawing in software is what takes the time here; large enough for buttons to stay at its side.
@@ -133,24 +134,6 @@ test("keys show a little planet, the whole picture, and around again", async ({ 
   await expect.poll(async () => distance(await middle(page, view), front ?? [0, 0, 0])).toBeLessThan(CLOSE);
 });
 
-/** Whether a JPEG says that it shows all around, its size, and its colour at shares of its width and height. */
-async function read(page: Page, path: string, x: number, y: number): Promise<[boolean, number, number, Colour]> {
-  const file = readFileSync(path);
-  return page.evaluate(
-    async ([base64, across, down]) => {
-      const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-      const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
-      const context = new OffscreenCanvas(1, 1).getContext("2d");
-      if (context === null) throw new Error("no canvas");
-      context.drawImage(image, -Math.round(across * image.width), -Math.round(down * image.height));
-      const [r = 0, g = 0, b = 0] = context.getImageData(0, 0, 1, 1).data;
-      const round = atob(base64).includes('GPano:ProjectionType="equirectangular"');
-      return [round, image.width, image.height, [r, g, b]] as [boolean, number, number, [number, number, number]];
-    },
-    [file.toString("base64"), x, y] as const,
-  );
-}
-
 test("what is seen is saved, and all around, level, with what two askew lenses see", async ({ page }) => {
   await programs.startRobot(robot(RIG));
   await open(page, "#90,0,60");
@@ -164,7 +147,7 @@ test("what is seen is saved, and all around, level, with what two askew lenses s
     expect(saved.suggestedFilename()).toMatch(/^demo-main-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.jpg$/);
     return saved.path();
   };
-  const [isRound, width, height, colour] = await read(page, await save("s"), 0.5, 0.5);
+  const [isRound, width, height, colour] = await inSaved(page, await save("s"), 0.5, 0.5);
   expect([isRound, width, height]).toEqual([false, WIDTH, HEIGHT]);
   expect(distance(colour, right), String(colour)).toBeLessThan(CLOSE);
   const sphere = await save("Shift+S");
@@ -175,7 +158,7 @@ test("what is seen is saved, and all around, level, with what two askew lenses s
     ["back", 0.999, 0.5],
     ["down", 0.5, 0.99],
   ] as const) {
-    const [round, wide, high, seen] = await read(page, sphere, across, down);
+    const [round, wide, high, seen] = await inSaved(page, sphere, across, down);
     // As wide as what comes, which is less while the path carries less.
     expect([round, wide / high]).toEqual([true, 2]);
     expect(distance(seen, colours[side] ?? [0, 0, 0]), `${side}: ${String(seen)}`).toBeLessThan(CLOSE);

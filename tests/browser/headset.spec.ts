@@ -30,6 +30,8 @@ interface Headset {
 declare global {
   interface Window {
     headset: Headset;
+    /** What the headset was told to show, one after the other: what the page draws, or a video that it lays around. */
+    layers: ("drawn" | "laid")[];
   }
 }
 
@@ -144,4 +146,50 @@ test("a headset shows a robot that leans to its right the world level", async ({
   } finally {
     imu.close();
   }
+});
+
+test("a headset that can lays a video around its wearer while it is of now, and needs nothing that it cannot", async ({
+  page,
+}) => {
+  const shown = await programs.startRobot(robot('source = "test"'));
+  await wear(page);
+  // The emulated one cannot: what it would be told is noted.
+  await page.addInitScript(() => {
+    window.layers = [];
+    const { XRSession, XRWebGLLayer } = window as unknown as Record<string, new () => object>;
+    if (!XRSession || !XRWebGLLayer) throw new Error("no headset");
+    const session = XRSession.prototype as Record<string, (...args: unknown[]) => unknown>;
+    const update = session["updateRenderState"];
+    session["updateRenderState"] = function (this: unknown, ...args: unknown[]) {
+      const [state] = args as [{ layers?: unknown[] }];
+      const [layer] = state.layers ?? [];
+      if (!layer) return update?.apply(this, args);
+      const drawn = layer instanceof XRWebGLLayer;
+      window.layers.push(drawn ? "drawn" : "laid");
+      return drawn ? update?.call(this, { baseLayer: layer }) : undefined;
+    };
+    Object.defineProperty(session, "enabledFeatures", { get: () => ["layers"] });
+    Object.assign(window, {
+      XRMediaBinding: class {
+        createEquirectLayer(): object {
+          return {};
+        }
+      },
+    });
+  });
+  await page.goto(`${programs.url}/watch/demo`);
+  await expect(page.locator("body")).toHaveAttribute("data-state", "live");
+  await page.getByRole("button", { name: "More" }).click();
+  await page.getByRole("button", { name: "Put on a headset" }).click();
+  const told = (): Promise<string[]> => page.evaluate(() => window.layers);
+  await expect.poll(told).toEqual(["drawn", "laid"]);
+  await shown.kill();
+  await expect.poll(told).toEqual(["drawn", "laid", "drawn"]);
+  // It comes back with a mount, which the headset cannot undo.
+  await programs.startRobot(robot('source = "test"\nmount = { yaw = 90.0, pitch = 0.0, roll = 0.0 }'));
+  await expect(page.locator("body")).toHaveAttribute("data-state", "live", { timeout: 30_000 });
+  const [, , , front] = PATCHES.find(([side]) => side === "front") ?? [];
+  await face(page, 0, 0);
+  await shows(page, front ?? NOTHING, "drawn, and as it is mounted");
+  expect(await told()).toEqual(["drawn", "laid", "drawn"]);
 });

@@ -2,9 +2,10 @@ import { expect, test, type Locator, type Page } from "@playwright/test";
 
 import { quantile, recordFrames } from "./support/frames.ts";
 import { freeUdpPort, Imu, type Lean } from "./support/imu.ts";
-import { type Colour, distance, onScreen } from "./support/pixels.ts";
+import { type Colour, distance, middle, onScreen } from "./support/pixels.ts";
 import { Programs } from "./support/programs.ts";
-import { type Direction, PATCHES, towards, wall } from "./support/scene.ts";
+import { inSaved } from "./support/saved.ts";
+import { CLOSE, type Direction, PATCHES, towards, wall } from "./support/scene.ts";
 
 // A small window, since drawing in software is what takes the time here.
 const [WIDTH, HEIGHT] = [480, 270];
@@ -120,8 +121,15 @@ for (const [name, source] of [
     await expect(page.locator("body")).toHaveAttribute("data-level", "kept");
     const view = page.locator("#panorama");
     await expect.poll(() => misplaced(page, view, LEAN), { timeout: 30_000 }).toEqual([]);
-    // Whoever wants to see how it leans does.
     await view.focus();
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Shift+S")]);
+    for (const [side, yaw, pitch, painted] of PATCHES.filter(([patch]) => patch !== "up")) {
+      const [x, y, z] = fromRobot(towards(yaw, pitch), LEAN);
+      const [across, down] = [0.5 + deg(Math.atan2(x, -z)) / 360, 0.5 - deg(Math.asin(y)) / 180];
+      const [, , , colour] = await inSaved(page, await saved.path(), across, down);
+      expect(distance(colour, painted), `${side}, saved: ${colour.join()}`).toBeLessThan(CLOSE);
+    }
+    // Whoever wants to see how it leans does.
     await page.keyboard.press("h");
     await expect(page.locator("body")).toHaveAttribute("data-level", "left");
     await expect.poll(() => misplaced(page, view, { roll: 0, pitch: 0 }), { timeout: 30_000 }).toEqual([]);
@@ -185,6 +193,23 @@ function rocking(now: number): number {
 function nearest(captured: number): number {
   return Math.round((Date.now() - captured) / 2 ** 32) * 2 ** 32;
 }
+
+test("of several cameras at once those are level that lean", async ({ page }) => {
+  // It stands on its tail: ahead lies what is its ground.
+  imu = new Imu(port, () => ({ roll: 0, pitch: 90 }));
+  const rear = `[[cameras]]\nid = "rear"\nsource = "test"\nleans = false\n${SMALL}`;
+  await programs.startRobot(robot(`source = "test"\n${SMALL}\n${rear}`));
+  await page.goto(`${programs.url}/watch/demo?grid`);
+  await expect(page.locator("#grid > li[data-state=live]")).toHaveCount(2);
+  for (const [tile, side] of [
+    [0, "down"],
+    [1, "front"],
+  ] as const) {
+    const [, , , painted] = PATCHES.find(([name]) => name === side) ?? [];
+    const canvas = page.locator("#grid > li").nth(tile).locator("canvas");
+    await expect.poll(async () => distance(await middle(page, canvas), painted ?? [0, 0, 0])).toBeLessThan(CLOSE);
+  }
+});
 
 test("a robot of which nobody says how it leans offers nothing to choose", async ({ page }) => {
   await programs.startRobot();

@@ -15,7 +15,7 @@ const FRACTIONS = 2 ** 32;
 const WHOLE = 32_767;
 /** Two seconds of two in every message, thirty times a second. */
 const REMEMBERED = 120;
-/** A robot says at least once a second how it leans, while it knows. */
+/** A robot says four times a second how it leans, while it knows; some of it gets lost. */
 const KNOWN_FOR: Millis = 2500;
 
 /** Nothing of what is no reading. */

@@ -7,7 +7,7 @@ import { Pointers } from "./pointers";
 import { t } from "./text";
 
 /** What others do. */
-export type Elsewhere = Record<Exclude<Deed, "fullscreen" | "help" | "mute" | "pip" | "way">, () => void>;
+export type Elsewhere = Record<Exclude<Deed, "fullscreen" | "help" | "level" | "mute" | "pip" | "way">, () => void>;
 
 export class Controls {
   readonly #picture: Picture;
@@ -77,8 +77,10 @@ export class Controls {
         return this.#picture.focus();
       case "grid":
       case "gyro":
-      case "headset":
       case "level":
+        this.#picture.toggleLevel();
+        return this.#picture.focus();
+      case "headset":
       case "record":
       case "save":
       case "saveAll":

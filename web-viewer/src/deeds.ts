@@ -24,7 +24,7 @@ export class Deeds {
   readonly #in: Surroundings;
   readonly #keepsakes: Keepsakes;
   readonly #gyro: Gyro;
-  #headset: Headset | "starts" | undefined;
+  #headset: Headset | "starts" | "unwanted" | undefined;
 
   constructor(surroundings: Surroundings) {
     this.#in = surroundings;
@@ -39,7 +39,6 @@ export class Deeds {
     return {
       grid: () => this.#in.toggleGrid(),
       gyro: () => void this.#gyro.toggle(),
-      level: () => this.#in.picture.toggleLevel(),
       headset: () => void this.#toggleHeadset(),
       record: () => this.#keepsakes.toggleRecording(),
       save: () => void this.#keepsakes.save("seen"),
@@ -63,7 +62,7 @@ export class Deeds {
   close(): void {
     this.#keepsakes.close();
     this.#gyro.close();
-    if (typeof this.#headset === "object") this.#headset.close();
+    this.#takeOff();
   }
 
   #name(): string {
@@ -93,18 +92,35 @@ export class Deeds {
   }
 
   async #toggleHeadset(): Promise<void> {
-    if (this.#headset === "starts") return;
-    if (this.#headset) return this.#headset.close();
+    if (this.#headset) return this.#takeOff();
     const { picture, status } = this.#in;
     this.#headset = "starts";
+    let over = false;
+    const off = (): void => {
+      over = true;
+      this.#headset = undefined;
+    };
     try {
       const { putOn } = await import("./headset");
-      const off = (): void => (this.#headset = undefined);
-      this.#headset = await putOn(picture, picture.look.yaw, off);
+      const headset = await putOn(picture, picture.look.yaw, off);
+      if (over) return;
+      const wanted = this.#isStarting();
+      this.#headset = headset;
+      if (!wanted) this.#takeOff();
     } catch (error) {
       console.error("no headset", error);
       this.#headset = undefined;
       status.explain(t("The headset did not start."));
     }
+  }
+
+  /** It may have been given up meanwhile. */
+  #isStarting(): boolean {
+    return this.#headset === "starts";
+  }
+
+  #takeOff(): void {
+    if (typeof this.#headset === "object") this.#headset.close();
+    else if (this.#headset) this.#headset = "unwanted";
   }
 }

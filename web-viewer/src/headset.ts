@@ -25,73 +25,84 @@ export interface Around {
 export async function putOn(around: Around, yaw: number, ended: () => void): Promise<Headset> {
   if (!navigator.xr) throw new Error("no WebXR");
   const session = await navigator.xr.requestSession("immersive-vr", { optionalFeatures: ["layers"] });
-  session.addEventListener("end", ended, { once: true });
+  const life = new AbortController();
+  session.addEventListener("end", () => life.abort(), { once: true });
+  life.signal.addEventListener("abort", ended, { once: true });
+  // Whoever takes it off may have been faster.
+  const close = async (): Promise<void> => {
+    if (!life.signal.aborted) await session.end().catch(() => undefined);
+  };
   try {
     const canvas = document.createElement("canvas");
     const gl = canvas.getContext("webgl2", { xrCompatible: true, alpha: false, antialias: false, depth: false });
     if (!gl) throw new Error("no WebGL");
+    // A page may have about sixteen contexts, and this one would be there for as long as the page.
+    life.signal.addEventListener("abort", () => gl.getExtension("WEBGL_lose_context")?.loseContext(), { once: true });
     const space = await session.requestReferenceSpace("local");
-    const worn = new Worn(session, gl, around, yaw);
-    await worn.show(space);
+    await new Worn(session, gl, around, yaw, life.signal).show(space);
   } catch (error) {
-    await session.end();
+    await close();
     throw error;
   }
-  return { close: () => void session.end() };
+  return { close: () => void close() };
 }
 
 class Worn {
   readonly #session: XRSession;
   readonly #gl: WebGL2RenderingContext;
   readonly #around: Around;
+  readonly #life: AbortSignal;
   /** Where the wearer's ahead lies: in quick turns by the stick, as slow ones make people ill. */
   #yaw: number;
   #stick = 0;
   #drawn: { sight: Sight; program: Program } | undefined;
   #newFrame = true;
 
-  constructor(session: XRSession, gl: WebGL2RenderingContext, around: Around, yaw: number) {
+  constructor(session: XRSession, gl: WebGL2RenderingContext, around: Around, yaw: number, life: AbortSignal) {
     this.#session = session;
     this.#gl = gl;
     this.#around = around;
     this.#yaw = yaw;
+    this.#life = life;
   }
 
   async show(space: XRReferenceSpace): Promise<void> {
-    const around = this.#aroundBy(space);
-    if (around) {
-      await this.#session.updateRenderState({ layers: [around] });
-      // The headset draws by itself: there is only the stick to follow.
-      let shown = true;
-      return this.#everyFrame(() => {
-        around.transform = ahead(this.#yaw);
-        const { live } = this.#around;
-        if (live !== shown) void this.#session.updateRenderState({ layers: live ? [around] : [] });
-        shown = live;
-      });
-    }
-    const gl = this.#gl;
-    const layer = new XRWebGLLayer(this.#session, gl);
-    await this.#session.updateRenderState({ baseLayer: layer });
-    const nextVideoFrame = (): void => {
-      this.#around.video.requestVideoFrameCallback(() => {
-        this.#newFrame = true;
-        nextVideoFrame();
-      });
-    };
-    nextVideoFrame();
+    const drawn = new XRWebGLLayer(this.#session, this.#gl);
+    const laid = this.#laidAround(space);
+    await this.#session.updateRenderState(laid ? { layers: [drawn] } : { baseLayer: drawn });
+    this.#watchVideo();
+    let lies = false;
     this.#everyFrame((frame) => {
-      const pose = frame.getViewerPose(space);
-      if (!pose) return;
-      gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
-      const program = this.#around.live ? this.#program() : undefined;
-      const { level } = this.#around;
-      const facing = turned({ yaw: this.#yaw, pitch: 0, roll: 0 });
-      const turn = level ? product(level, facing) : facing;
-      for (const view of pose.views) {
-        const viewport = layer.getViewport(view);
-        if (viewport) program?.drawEye(viewport, product(turn, axes(view.transform.matrix)), reach(view));
+      // What has to be turned, bent or left out, the headset cannot do by itself; and that changes, as cameras do.
+      const can = laid !== undefined && this.#around.live && this.#around.sight?.full === true;
+      if (laid && can !== lies) {
+        lies = can;
+        // Not a promise in every browser.
+        void this.#session.updateRenderState({ layers: [can ? laid : drawn] });
       }
+      if (laid && lies) laid.transform = ahead(this.#yaw);
+      else this.#draw(frame, space, drawn);
+    });
+  }
+
+  #draw(frame: XRFrame, space: XRReferenceSpace, layer: XRWebGLLayer): void {
+    const pose = frame.getViewerPose(space);
+    if (!pose) return;
+    this.#gl.bindFramebuffer(this.#gl.FRAMEBUFFER, layer.framebuffer);
+    const program = this.#around.live ? this.#program() : undefined;
+    const { level } = this.#around;
+    const facing = turned({ yaw: this.#yaw, pitch: 0, roll: 0 });
+    const turn = level ? product(level, facing) : facing;
+    for (const view of pose.views) {
+      const viewport = layer.getViewport(view);
+      if (viewport) program?.drawEye(viewport, product(turn, axes(view.transform.matrix)), reach(view));
+    }
+  }
+
+  #watchVideo(): void {
+    this.#around.video.requestVideoFrameCallback(() => {
+      this.#newFrame = true;
+      if (!this.#life.aborted) this.#watchVideo();
     });
   }
 
@@ -104,12 +115,10 @@ class Worn {
   }
 
   /** A headset that lays a video around its wearer by itself does it sharper, and at its own rate. */
-  #aroundBy(space: XRReferenceSpace): XREquirectLayer | undefined {
-    const full = this.#around.sight?.full === true && this.#session.enabledFeatures?.includes("layers");
-    if (!full || !("XRMediaBinding" in globalThis)) return undefined;
-    const layer = new XRMediaBinding(this.#session).createEquirectLayer(this.#around.video, { space, layout: "mono" });
-    layer.transform = ahead(this.#yaw);
-    return layer;
+  #laidAround(space: XRReferenceSpace): XREquirectLayer | undefined {
+    const can = "XRMediaBinding" in globalThis && this.#session.enabledFeatures?.includes("layers") === true;
+    if (!can) return undefined;
+    return new XRMediaBinding(this.#session).createEquirectLayer(this.#around.video, { space, layout: "mono" });
   }
 
   #program(): Program | undefined {

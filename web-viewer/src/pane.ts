@@ -134,6 +134,7 @@ export class Pane {
     this.#sight = undefined;
     this.#known = "";
     this.cover();
+    this.right();
   }
 
   play(): void {

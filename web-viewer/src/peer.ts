@@ -73,7 +73,8 @@ export class Peer {
 
   counted(counters: Counters, late: Millis | undefined, now: Millis): void {
     const tooLate = this.late === undefined ? LATE : LATE_NO_MORE;
-    this.late = late !== undefined && late >= tooLate ? late : undefined;
+    // What was late is so until it is known not to be: what is very late nobody can tell.
+    if (late !== undefined) this.late = late >= tooLate ? late : undefined;
     const since = this.#countedAt;
     this.#countedAt = now;
     if (!this.#media.sample(counters, now)) return;

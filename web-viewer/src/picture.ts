@@ -24,7 +24,6 @@ export class Picture extends Pane {
   live = false;
   readonly #mute = element("mute", HTMLButtonElement);
   readonly #wayNow = element("way-now", HTMLElement);
-  readonly #level = element("level", HTMLButtonElement);
   readonly #levelNow = element("level-now", HTMLElement);
   /** Where somebody looked last through the other eye. */
   #before: Partial<Record<Eye, Look>> = {};
@@ -101,7 +100,7 @@ export class Picture extends Pane {
 
   /** All that is around, as a JPEG that programs know as such. */
   async sphere(): Promise<Blob | undefined> {
-    const pixels = this.renderer?.sphere();
+    const pixels = this.renderer?.sphere(this.level);
     const blob = pixels && (await painted(pixels, (pen) => pen.putImageData(pixels, 0, 0)));
     if (!blob) return undefined;
     const jpeg = new Uint8Array(await blob.arrayBuffer());
@@ -117,7 +116,6 @@ export class Picture extends Pane {
       dataset["level"] = state;
       setText(this.#levelNow, t(LEVELS[state]));
     } else delete dataset["level"];
-    this.#level.ariaPressed = String(this.levels);
   }
 
   /** What the canvas shows, or is about to, need not be said twice, nor reached by Tab. */

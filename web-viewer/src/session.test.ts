@@ -279,6 +279,8 @@ describe("a connection that breaks", () => {
     expect([400, 1900, 2600, 1500, 1100, 1500].map(sampled)).toEqual(["live", "live", "late", "late", "live", "live"]);
     sampled(3400);
     expect(bench.view).toEqual({ kind: "late", seconds: 3 });
+    expect(sampled(), "nobody knows").toBe("late");
+    expect(sampled(300)).toBe("live");
     expect(sampled(), "nobody knows").toBe("live");
   });
 

@@ -28,6 +28,9 @@ const LOGGED_AGAIN: Duration = Duration::from_secs(30);
 /// An IMU that is silent for so long has stopped.
 const SILENT: Duration = Duration::from_secs(3);
 
+/// A socket that fails may go on to, and nothing else is to suffer from it.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
+
 /// Longer than anything that could be read.
 const MAX_LENGTH: usize = 2048;
 
@@ -47,31 +50,32 @@ impl Listener {
     pub(crate) async fn run(self, cancel: CancellationToken) {
         let mut pace = Pace::default();
         let (mut told, mut logged) = (None, None);
-        let mut comes = false;
+        // Until when it is known how the robot leans.
+        let mut known: Option<tokio::time::Instant> = None;
         let mut datagram = [0; MAX_LENGTH];
         loop {
             let received = tokio::select! {
                 () = cancel.cancelled() => return,
-                received = tokio::time::timeout(SILENT, self.socket.recv_from(&mut datagram)) => received,
-            };
-            let (length, from) = match received {
-                Ok(Ok(received)) => received,
-                // That of an answer which nobody wanted: the next is read all the same.
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "attitude");
+                received = self.socket.recv_from(&mut datagram) => received,
+                () = tokio::time::sleep_until(known.unwrap_or_else(tokio::time::Instant::now)), if known.is_some() => {
+                    tracing::warn!("no readings of the attitude come any more: the horizon is not kept level");
+                    known = None;
                     continue;
                 }
-                Err(_) => {
-                    if std::mem::take(&mut comes) {
-                        tracing::warn!("no readings of the attitude come any more: the horizon is not kept level");
-                    }
+            };
+            let (length, from) = match received {
+                Ok(received) => received,
+                // That of an answer which nobody wanted, most likely: the next is read all the same.
+                Err(error) => {
+                    tracing::debug!(%error, "attitude");
+                    tokio::time::sleep(AFTER_ERROR).await;
                     continue;
                 }
             };
             let (now, unix) = (now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
             match reading::read(&datagram[..length], unix) {
                 Ok(reading) => {
-                    if !std::mem::replace(&mut comes, true) {
+                    if known.replace(tokio::time::Instant::from_std(now + SILENT)).is_none() {
                         tracing::info!("readings of the attitude come: the horizon is kept level");
                     }
                     if let Some(readings) = pace.take(reading, now) {
@@ -110,6 +114,10 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
+    async fn within<T>(what: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(60), what).await.expect("in time")
+    }
+
     #[tokio::test]
     async fn readings_go_on_and_who_sends_rubbish_is_told_so() {
         let (listener, mut messages) = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("bound");
@@ -120,11 +128,11 @@ mod tests {
         driver.connect(address).await.expect("there");
         driver.send(b"{\"roll\": \"left\"}").await.expect("sent");
         let mut answer = [0; 512];
-        let length = driver.recv(&mut answer).await.expect("an answer");
+        let length = within(driver.recv(&mut answer)).await.expect("an answer");
         let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
         assert!(answer.contains("roll") && answer.ends_with('\n'), "{answer}");
         driver.send(br#"{"roll": 20, "pitch": 0}"#).await.expect("sent");
-        let message = messages.recv().await.expect("it is told");
+        let message = within(messages.recv()).await.expect("it is told");
         assert_eq!(message.len(), 14);
         cancel.cancel();
         listens.await.expect("it ends");

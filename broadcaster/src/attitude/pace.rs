@@ -10,8 +10,8 @@ const UNSEEN: f64 = 0.05;
 /// An IMU gives hundreds a second. Between two of these the page knows the way: robots do not shake faster than pictures come.
 const INTERVAL: Duration = Duration::from_millis(33);
 
-/// A robot that stands still says so, or nobody would know that it does.
-const STILL: Duration = Duration::from_secs(1);
+/// A robot that stands still says so, or nobody would know that it does; often enough that pages bear the loss of some.
+const STILL: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 pub(super) struct Pace {
@@ -61,9 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn a_robot_that_stands_still_says_so_once_a_second() {
+    fn a_robot_that_stands_still_says_so_four_times_a_second() {
         let told = told(5, |millis| if millis % 20 == 0 { 3.0 } else { 3.02 });
-        assert_eq!(told.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1000, 2000, 3000, 4000]);
+        assert_eq!(
+            told.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
+            (0..20).map(|quarter| quarter * 250).collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -76,6 +79,7 @@ mod tests {
     #[test]
     fn who_begins_to_lean_had_stood_until_then() {
         let told = told(2, |millis| if millis < 1500 { 0.0 } else { 5.0 });
-        assert_eq!(told, [(0, vec![0]), (1000, vec![990, 1000]), (1500, vec![1490, 1500])]);
+        let last = &told[told.len() - 3..];
+        assert_eq!(last, [(1250, vec![1240, 1250]), (1500, vec![1490, 1500]), (1750, vec![1740, 1750])]);
     }
 }

@@ -19,6 +19,9 @@ struct Datagram {
     roll: Option<f64>,
     pitch: Option<f64>,
     orientation: Option<Quaternion>,
+    /// ROS's way to say that there is no orientation: the first is -1.
+    #[serde(default)]
+    orientation_covariance: Vec<f64>,
 }
 
 /// As in ROS's `sensor_msgs/Imu`: turns directions of the robot (x ahead, y left, z up) into those of the world (z up).
@@ -42,6 +45,8 @@ pub(super) enum Unread {
     Nothing,
     #[error("orientation is no turn: send one of length 1")]
     NoTurn,
+    #[error("orientation_covariance begins with -1, by which ROS says that the orientation is not known: send none")]
+    Unknown,
     #[error("{key} is {value}: send degrees from -180 to 180")]
     NoAngle { key: &'static str, value: f64 },
     #[error(
@@ -52,9 +57,10 @@ pub(super) enum Unread {
 
 /// Reads a datagram that came at this time, since 1970.
 pub(super) fn read(datagram: &[u8], came: Duration) -> Result<Reading, Unread> {
-    let Datagram { time, roll, pitch, orientation } = serde_json::from_slice(datagram)?;
+    let Datagram { time, roll, pitch, orientation, orientation_covariance } = serde_json::from_slice(datagram)?;
     let up = match (roll, pitch, orientation) {
         (Some(roll), Some(pitch), _) => leaning(roll, pitch)?,
+        (_, _, Some(_)) if orientation_covariance.first() == Some(&-1.0) => return Err(Unread::Unknown),
         (_, _, Some(orientation)) => turned(&orientation)?,
         (_, _, None) => return Err(Unread::Nothing),
     };
@@ -150,6 +156,10 @@ mod tests {
             (r#"{"roll": 200, "pitch": 0}"#, "roll is 200"),
             (r#"{"orientation": {"x": 0, "y": 0, "z": 0}}"#, "missing field `w`"),
             (r#"{"orientation": {"x": 0, "y": 0, "z": 0, "w": 0}}"#, "length 1"),
+            (
+                r#"{"orientation": {"x": 0, "y": 0, "z": 0, "w": 1}, "orientation_covariance": [-1, 0, 0, 0, 0, 0, 0, 0, 0]}"#,
+                "not known",
+            ),
             (r#"{"roll": 0, "pitch": 0, "time": 12.5}"#, "time is 12.5"),
             (r#"{"roll": 0, "pitch": 0, "time": -1e300}"#, "clock"),
         ];

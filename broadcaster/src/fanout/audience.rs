@@ -2,6 +2,7 @@
 
 mod census;
 mod door;
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +32,8 @@ use crate::{
 /// Names that are asked for at once.
 const MAX_NAMES: usize = 256;
 
-/// A robot says at least once a second how it leans, while it knows.
-const STILL_TRUE: Duration = Duration::from_secs(2);
+/// A robot says four times a second how it leans, while it knows.
+const STILL_TRUE: Duration = Duration::from_secs(1);
 
 /// What happens to an audience.
 pub(super) enum Input {
@@ -169,46 +170,6 @@ impl Audience {
                     self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
                 }
             }
-        }
-    }
-
-    /// Who watches a camera that is lost is told to stay.
-    fn camera_changed(&mut self, camera: usize, lost: bool, now: Instant) {
-        self.cameras[camera].lost = lost;
-        if !lost {
-            return;
-        }
-        for key in self.everybody() {
-            if self.seats.get(key).is_some_and(|seat| seat.camera == camera && seat.session.is_live()) {
-                self.with(key, now, |session, _| session.tell(camera_lost()));
-            }
-        }
-    }
-
-    /// Who keeps the horizon level is told.
-    fn leans(&mut self, message: Bytes, now: Instant) {
-        for key in self.everybody() {
-            if self.seats.get(key).is_some_and(|seat| seat.session.listens()) {
-                self.with(key, now, |session, _| session.tell_attitude(&message, now));
-            }
-        }
-        self.attitude = Some((now, message));
-    }
-
-    /// Viewers hear of the addresses that are new.
-    fn relocate(&mut self, addresses: Addresses, now: Instant) {
-        if addresses == self.addresses {
-            return;
-        }
-        let lines = |addresses: &Addresses| -> Vec<String> {
-            let local = addresses.local.iter().filter_map(|local| local.line().ok());
-            local.chain(addresses.reflexive.iter().cloned()).collect()
-        };
-        let known = lines(&self.addresses);
-        let found: Vec<String> = lines(&addresses).into_iter().filter(|line| !known.contains(line)).collect();
-        self.addresses = addresses;
-        for key in self.everybody() {
-            self.with(key, now, |session, context| session.relocate(context.addresses, &found, now));
         }
     }
 
@@ -385,7 +346,7 @@ impl Audience {
                     // Names that are not known by now are not needed.
                     forget(&mut self.names, key);
                 }
-                // A robot that stands still would say it again within a second.
+                // A robot that stands still would say it a quarter of a second later, and the picture would jump then.
                 SessionEvent::Listens => {
                     if let Some((said, message)) = &self.attitude
                         && now.saturating_duration_since(*said) <= STILL_TRUE

@@ -4,6 +4,7 @@
 //! the camera's rings, and then takes what it wants said, sent and known.
 
 mod answer;
+mod attitude;
 mod channel;
 mod end;
 mod mending;
@@ -18,7 +19,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use protocol::{Candidate, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
@@ -174,11 +174,6 @@ impl Session {
 
     pub(crate) fn is_live(&self) -> bool {
         self.phase == Phase::Live
-    }
-
-    /// Whether it hears how the robot leans.
-    pub(crate) fn listens(&self) -> bool {
-        self.is_live() && self.channel.as_ref().is_some_and(Channel::is_open)
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -367,23 +362,6 @@ impl Session {
         self.events.push_back(SessionEvent::Say(message));
     }
 
-    /// Has a viewer that listens told how the robot leans.
-    pub(crate) fn tell_attitude(&mut self, message: &Bytes, now: Instant) {
-        let Some(channel) = self.channel.as_mut().filter(|_| self.phase == Phase::Live) else { return };
-        if let Err(error) = channel.tell(message, now) {
-            tracing::debug!(viewer = %self.viewer, %error, "the viewer does not listen any more");
-            self.channel = None;
-        }
-        self.pass_on(now);
-    }
-
-    /// Sends what the channel has to say.
-    fn pass_on(&mut self, now: Instant) {
-        while let Some(data) = self.channel.as_mut().and_then(Channel::poll_transmit) {
-            self.transport.send(&data, now);
-        }
-    }
-
     fn pump(&mut self, rings: &Rings, now: Instant) {
         while let Some(event) = self.transport.poll_event() {
             match event {
@@ -398,7 +376,7 @@ impl Session {
                 TransportEvent::Name(name) => self.events.push_back(SessionEvent::Name(name)),
                 TransportEvent::Peer(address) => self.events.push_back(SessionEvent::Peer(address)),
                 TransportEvent::Data(data) => {
-                    if self.channel.as_mut().is_some_and(|channel| channel.handle(data, now)) {
+                    if self.channel.as_mut().is_some_and(|channel| channel.handle(data, now)) && self.is_live() {
                         self.events.push_back(SessionEvent::Listens);
                     }
                     self.pass_on(now);
@@ -413,6 +391,10 @@ impl Session {
             self.phase = Phase::Live;
             self.reported = Some((now, 0));
             self.events.push_back(SessionEvent::Connected);
+            // The keys may have been agreed on before the path was.
+            if self.listens() {
+                self.events.push_back(SessionEvent::Listens);
+            }
         }
     }
 

@@ -78,7 +78,7 @@ export class Renderer {
   }
 
   /** All that is around, of as many pixels as the picture that it is drawn from, or as this GPU allows. */
-  sphere(): ImageData | undefined {
+  sphere(level: Mat3 | undefined): ImageData | undefined {
     const widest: unknown = this.#gl.getParameter(this.#gl.MAX_RENDERBUFFER_SIZE);
     const { videoWidth, videoHeight } = this.#video;
     const width = Math.floor(
@@ -87,7 +87,7 @@ export class Renderer {
     // It may not have been drawn for a while.
     this.#newFrame = true;
     this.#draw();
-    return width > 1 ? this.#program?.sphere(width - (width % 2), this.#level) : undefined;
+    return width > 1 ? this.#program?.sphere(width - (width % 2), level) : undefined;
   }
 
   close(): void {
