@@ -27,8 +27,12 @@ bitrate = 1000000
 test.beforeAll(async () => {
   programs = await Programs.start();
   await programs.startRobot(ROBOT);
-  other = createServer((_, response) => {
+  other = createServer((request, response) => {
     response.setHeader("content-type", "text/html");
+    if (request.url === "/isolated") {
+      response.setHeader("cross-origin-opener-policy", "same-origin");
+      response.setHeader("cross-origin-embedder-policy", "require-corp");
+    }
     response.end(`<!doctype html><title>A page of others</title>
       <script src="${programs.url}/embed.js"></script>
       <h1>Our robot</h1>
@@ -82,6 +86,13 @@ test("a page of others shows the picture, turns it, and hears of it", async ({ p
   await heard;
   // That may have been the field of view from before.
   await expect.poll(async () => (await look()).yaw).not.toBe(-45);
+});
+
+test("a page that is isolated from all others shows it, too", async ({ page }) => {
+  const { port } = other.address() as AddressInfo;
+  await page.goto(`http://127.0.0.1:${port}/isolated`);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  await expect.poll(() => page.locator("panocast-view").evaluate((element) => (element as View).state)).toBe("live");
 });
 
 test("it takes neither the wheel nor Tab from the page around it", async ({ page }) => {

@@ -31,6 +31,12 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; i
     media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
     form-action 'self'; frame-ancestors ";
 
+/// The script that other pages load. Those that are isolated from all others load only what says that it is for them.
+const EMBED: &str = "embed.js";
+const FOR_ALL: (&str, &str) = ("cross-origin-resource-policy", "cross-origin");
+/// And they show only frames that are as strict.
+const ISOLATED: (&str, &str) = ("cross-origin-embedder-policy", "require-corp");
+
 /// How else a file may be there, the smallest first, and what its name ends with then.
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
@@ -75,7 +81,8 @@ async fn file(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     // Names of assets carry a hash of their content.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    serve(path, caching, request.headers())
+    let served = serve(path, caching, request.headers());
+    if path == EMBED { ([FOR_ALL], served).into_response() } else { served }
 }
 
 fn serve(name: &str, caching: &'static str, asked: &HeaderMap) -> Response {
@@ -140,5 +147,8 @@ async fn restrict(mut response: Response, frames: Frames) -> Response {
     };
     let policy = HeaderValue::from_str(&format!("{POLICY}{ancestors}")).expect("plain ASCII");
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
+    match frames {
+        Frames::Anywhere => ([FOR_ALL, ISOLATED], response).into_response(),
+        Frames::SameOrigin => response,
+    }
 }

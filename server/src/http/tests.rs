@@ -66,6 +66,20 @@ async fn every_page_is_the_viewer_and_only_embedded_ones_may_be_framed() {
 }
 
 #[tokio::test]
+async fn pages_that_are_isolated_from_all_others_may_show_it() {
+    let app = app();
+    let said = async |path: &str| {
+        let response = app.get(path).await;
+        ["cross-origin-resource-policy", "cross-origin-embedder-policy"]
+            .map(|name| response.headers().get(name).map(|value| value.to_str().expect("ASCII").to_owned()))
+    };
+    let [cross_origin, strict] = ["cross-origin", "require-corp"].map(|text| Some(text.to_owned()));
+    assert_eq!(said("/embed/demo").await, [cross_origin.clone(), strict]);
+    assert_eq!(said("/embed.js").await, [cross_origin, None]);
+    assert_eq!(said("/watch/demo").await, [None, None]);
+}
+
+#[tokio::test]
 async fn an_unchanged_file_is_not_sent_again() {
     let app = app();
     let tag = header(&app.get("/").await, header::ETAG).to_owned();
