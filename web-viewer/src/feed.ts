@@ -2,15 +2,12 @@
  * Brings one camera's picture to where it is seen: the session, its own link to the server, and the connection to the robot,
  * which know nothing of each other.
  */
-import { Attitude } from "./attitude";
-import { Connection } from "./connection";
-import { capturedByPackets, type Delay } from "./delay";
+import type { Delay } from "./delay";
 import { diagnosisOf } from "./diagnosis";
-import { InStep } from "./instep";
-import { Latency } from "./latency";
+import { Incoming } from "./incoming";
 import { onNetworkChange } from "./network";
-import type { Pane, Upright } from "./pane";
-import type { Admission, IceServer, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
+import type { Pane } from "./pane";
+import type { Admission, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
 import { Reporter } from "./reporter";
 import { Session } from "./session";
 import { Signalling } from "./signalling";
@@ -43,16 +40,7 @@ export class Feed {
   readonly #reporter = new Reporter();
   readonly #life = new AbortController();
   readonly #timers: number[];
-  #connection:
-    | {
-        id: ConnectionId;
-        servers: IceServer[];
-        link: Connection;
-        decoded: number;
-        inStep: InStep;
-        latency: Latency;
-      }
-    | undefined;
+  #connection: Incoming | undefined;
   /** Why the last connection came to nothing, if it did. */
   #why: English | undefined;
   /** The connection whose stream the picture shows. */
@@ -167,37 +155,32 @@ export class Feed {
   }
 
   #connect({ connection, admission, description }: Extract<Output, { type: "connect" }>): void {
-    let stream: MediaStream | undefined;
-    const attitude = new Attitude();
-    const link = new Connection(admission.ice_servers, {
+    const incoming = new Incoming(connection, admission.ice_servers, {
       answer: (answer) => this.tell({ type: "answer", connection, description: answer }),
       candidate: (candidate) => this.tell({ type: "candidate", connection, candidate }),
       state: (state) => {
-        if (state === "connected") this.#attach(connection, admission, stream, up);
+        if (state === "connected") this.#attach(incoming, admission);
         this.tell({ type: "peer", connection, state });
       },
       stream: (received) => {
-        stream = received;
+        incoming.stream = received;
         // The last picture of the connection before stays until this one is about to show its own.
-        if (this.#attached === 0 || this.#attached === connection) this.#attach(connection, admission, stream, up);
+        if (this.#attached === 0 || this.#attached === connection) this.#attach(incoming, admission);
       },
-      attitude: (message) => attitude.heard(message, performance.now()),
     });
-    const up: Upright = (shown) => attitude.up(capturedByPackets(shown, link.received), performance.now());
-    const measures = { decoded: 0, inStep: new InStep(link), latency: new Latency() };
-    this.#connection = { id: connection, servers: admission.ice_servers, link, ...measures };
+    this.#connection = incoming;
     this.#events.connects?.();
     this.#reporter.rest();
-    void link.accept(description);
+    void incoming.link.accept(description);
   }
 
-  #attach(connection: ConnectionId, admission: Admission, stream: MediaStream | undefined, up: Upright): void {
+  #attach({ id, stream, upright }: Incoming, admission: Admission): void {
     // A path that was found again brings the same stream.
-    if (!stream || (this.#attached === connection && this.#pane.video.srcObject === stream)) return;
-    this.#attached = connection;
+    if (!stream || (this.#attached === id && this.#pane.video.srcObject === stream)) return;
+    this.#attached = id;
     this.#pane.project(admission.video);
     this.#pane.attach(stream);
-    this.#pane.upright = up;
+    this.#pane.upright = upright;
     this.#events.attached?.();
   }
 
@@ -208,15 +191,12 @@ export class Feed {
       (report) => {
         const sample = sampleOf(report, performance.now());
         if (!sample || this.#life.signal.aborted) return;
-        const clocks = { now: performance.now(), origin: performance.timeOrigin };
-        const toScreen = connection.latency.sampled(sample.report, connection.link.received, clocks);
+        const toScreen = connection.sampled(sample, { now: performance.now(), origin: performance.timeOrigin });
         const late = typeof toScreen === "number" ? { late: toScreen } : {};
         this.tell({ type: "sample", connection: connection.id, counters: sample.counters, ...late });
         // Where the browser does not tell of shown frames, decoded ones have to stand for them.
-        const more = sample.counters.decoded > connection.decoded;
-        connection.decoded = sample.counters.decoded;
-        if (more && !this.#pane.seesFrames) this.tell({ type: "frame", connection: connection.id });
-        connection.inStep.sampled(sample.played);
+        if (connection.goesOn(sample) && !this.#pane.seesFrames)
+          this.tell({ type: "frame", connection: connection.id });
         this.#events.sampled?.(sample, { toScreen, soundLag: connection.inStep.lag });
         this.#report(connection.id, sample, toScreen);
       },

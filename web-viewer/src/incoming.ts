@@ -1,0 +1,45 @@
+/** One connection to the robot, and what is known of all that comes by it. */
+import { Attitude } from "./attitude";
+import { Connection, type ConnectionEvents } from "./connection";
+import { capturedByPackets, type Clocks, type Delay } from "./delay";
+import { InStep } from "./instep";
+import { Latency } from "./latency";
+import type { Upright } from "./pane";
+import type { IceServer } from "./protocol.gen";
+import type { Sample } from "./stats";
+import type { ConnectionId } from "./steps";
+
+export class Incoming {
+  readonly id: ConnectionId;
+  readonly servers: IceServer[];
+  readonly link: Connection;
+  readonly inStep: InStep;
+  readonly latency = new Latency();
+  stream: MediaStream | undefined;
+  readonly #attitude = new Attitude();
+  #decoded = 0;
+
+  constructor(id: ConnectionId, servers: IceServer[], events: Omit<ConnectionEvents, "attitude">) {
+    this.id = id;
+    this.servers = servers;
+    const attitude = (message: ArrayBuffer): void => this.#attitude.heard(message, performance.now());
+    this.link = new Connection(servers, { ...events, attitude });
+    this.inStep = new InStep(this.link);
+  }
+
+  readonly upright: Upright = (shown) =>
+    this.#attitude.up(capturedByPackets(shown, this.link.received), performance.now());
+
+  /** How long its pictures take to the screen. */
+  sampled(sample: Sample, clocks: Clocks): Delay {
+    this.inStep.sampled(sample.played);
+    return this.latency.sampled(sample.report, this.link.received, clocks);
+  }
+
+  /** Whether more has been decoded than by the sample before. */
+  goesOn({ counters }: Sample): boolean {
+    const more = counters.decoded > this.#decoded;
+    this.#decoded = counters.decoded;
+    return more;
+  }
+}
