@@ -74,8 +74,10 @@ test("who goes from camera to camera holds no more of the GPU than who stays", a
   await shows("equirectangular");
   const changes = [...KINDS.slice(1), ...KINDS, ...KINDS];
   for (const [source, projection] of changes) {
-    await page.locator("#cameras").getByRole("link", { name: source, exact: true }).click();
+    const link = page.locator("#cameras").getByRole("link", { name: source, exact: true });
+    await link.click();
     await shows(projection);
+    await expect(link, "who goes by keys goes on from here").toBeFocused();
   }
   await page.locator("#cameras").getByRole("link", { name: "test", exact: true }).click();
   await shows("equirectangular");

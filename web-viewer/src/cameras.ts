@@ -52,7 +52,12 @@ export class Cameras {
     );
     together.className = "all";
     together.title = t("All cameras at once (G)");
-    this.#nav.replaceChildren(...cameras, together);
+    const links = [...cameras, together];
+    // Whoever goes from one to the next by keys does not begin anew each time.
+    const before = document.activeElement;
+    const focused = before instanceof HTMLAnchorElement && this.#nav.contains(before) ? before.href : undefined;
+    this.#nav.replaceChildren(...links);
+    links.find((link) => link.href === focused)?.focus();
   }
 
   /** The camera of that place, if there is one and it is not shown already. */

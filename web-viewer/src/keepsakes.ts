@@ -7,6 +7,9 @@ import { clock, fileName, megabytes } from "./measures";
 /** How often a recorder is asked for what it has, and the person told how much that is. */
 const SLICE = 1000;
 
+/** A browser may keep all of a recording in memory until it is saved. */
+const LARGEST = 1e9;
+
 /** The first that a browser can write is taken: what plays everywhere comes first. */
 const KINDS = ["video/mp4;codecs=avc1.42E01F,mp4a.40.2", "video/mp4", "video/webm;codecs=vp8,opus", "video/webm"];
 
@@ -26,6 +29,10 @@ export class Keepsakes {
     this.#name = name;
     this.#explain = explain;
     this.#button.hidden = kind() === undefined;
+    // Nobody is to lose a recording by closing the page.
+    addEventListener("beforeunload", (event) => {
+      if (this.busy) event.preventDefault();
+    });
   }
 
   /** Saves what is seen, or all that is around. */
@@ -67,7 +74,10 @@ export class Keepsakes {
     }
     const name = fileName(this.#name(), new Date(), type.startsWith("video/mp4") ? "mp4" : "webm");
     const recording: Recording = new Recording(stream, type, {
-      progress: (seconds, bytes) => setText(this.#progress, `● ${clock(seconds)} · ${megabytes(bytes)}`),
+      progress: (seconds, bytes) => {
+        setText(this.#progress, `● ${clock(seconds)} · ${megabytes(bytes)}`);
+        if (bytes > LARGEST && this.#recording === recording) this.follow();
+      },
       done: (file) => {
         if (file.size > 0) download(file, name);
         if (this.#recording === recording) this.#show(undefined);

@@ -51,6 +51,13 @@ it("rates are over the time since the sample before", () => {
   expect(lines.get("Sound")).toBe("7 ms before the picture");
 });
 
+it("a first sample has no rates", () => {
+  const now = sampleOf(report(500_000, 60), 3000);
+  if (!now) throw new Error("no sample");
+  const lines = told(linesFor(now, undefined, { toScreen: undefined, soundLag: undefined }));
+  expect([lines.get("Frames"), lines.get("Bitrate")]).toEqual(["–", "–"]);
+});
+
 it("no delay is shown rather than a wrong one", () => {
   const now = sampleOf(report(0, 0), 1000);
   if (!now) throw new Error("no sample");

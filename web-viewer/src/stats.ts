@@ -105,8 +105,10 @@ export function linesFor(now: Sample, before: Sample | undefined, { toScreen: de
       ? [t("Capture to screen"), `${delay.toFixed(0)} ms`, delay]
       : [t("Capture to screen"), delay ? t(delay) : "–"],
     ...(soundLag === undefined ? [] : [[t("Sound"), apartBy(soundLag)] satisfies Line]),
-    [t("Frames"), t("{count} per second", { count: (frames / seconds).toFixed(0) }), frames / seconds],
-    [t("Bitrate"), bitrate(bits / seconds), bits / seconds],
+    before
+      ? [t("Frames"), t("{count} per second", { count: (frames / seconds).toFixed(0) }), frames / seconds]
+      : [t("Frames"), "–"],
+    before ? [t("Bitrate"), bitrate(bits / seconds), bits / seconds] : [t("Bitrate"), "–"],
     [t("Codec"), now.codec || "–"],
     [t("Route"), now.route || "–"],
     [

@@ -85,7 +85,7 @@ export class Renderer {
       Math.min(Math.sqrt(2 * videoWidth * videoHeight), typeof widest === "number" ? widest : 0),
     );
     // It may not have been drawn for a while.
-    this.#newFrame = true;
+    this.#newFrame = this.#hasFrame;
     this.#draw();
     return width > 1 ? this.#program?.sphere(width - (width % 2), level) : undefined;
   }
@@ -99,6 +99,11 @@ export class Renderer {
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
+  /** Whether there is one, for those whom the video has not just told so: it tells before it says that it has one. */
+  get #hasFrame(): boolean {
+    return this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+  }
+
   #plan(): void {
     this.#planned ??= requestAnimationFrame(() => {
       this.#planned = undefined;
@@ -108,7 +113,7 @@ export class Renderer {
 
   #draw(): void {
     if (!this.#program) return;
-    if (this.#newFrame && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) {
+    if (this.#newFrame) {
       this.#program.upload(this.#video);
       this.#newFrame = false;
     }
@@ -144,7 +149,7 @@ export class Renderer {
       return false;
     }
     this.#canvas.style.visibility = "";
-    this.#newFrame = true;
+    this.#newFrame = this.#hasFrame;
     this.#plan();
     return true;
   }

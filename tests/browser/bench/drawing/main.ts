@@ -63,8 +63,12 @@ function follow(): void {
 window.first = async () => {
   if (!(cover instanceof HTMLCanvasElement)) return [];
   video.pause();
-  const shown = new Promise((resolve) => {
-    video.requestVideoFrameCallback(resolve);
+  // One from before the leap may still be on its way to the screen.
+  const shown = new Promise<void>((resolve) => {
+    const look = (): void => {
+      video.requestVideoFrameCallback((_, { mediaTime }) => (mediaTime === 0 ? resolve() : look()));
+    };
+    look();
   });
   video.currentTime = 0;
   await shown;
