@@ -28,7 +28,7 @@ const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED,
 const PACKET_HEADER: usize = 12;
 const CHUNK_HEADER: usize = 4;
 
-/// A chunk of which nobody needs more than it takes to be known.
+/// No message is longer: a reading takes 14 bytes, and there are two in one at most.
 const MAX_MESSAGE: u32 = 1024;
 
 /// Bytes on their way, after which more would only come late.
