@@ -75,11 +75,11 @@ export class Controls {
         this.#picture.nextWay();
         // The focus stays where keys are heard.
         return this.#picture.focus();
-      case "grid":
-      case "gyro":
       case "level":
         this.#picture.toggleLevel();
         return this.#picture.focus();
+      case "grid":
+      case "gyro":
       case "headset":
       case "record":
       case "save":
