@@ -2,8 +2,8 @@
 //!
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
-//! `srtp`); `reach` knows how the port is reached from elsewhere,
-//! `attitude` how the robot leans. [`signalling`] is the line to the server, through which
+//! `srtp`); `reach` knows how the port is reached from elsewhere, `attitude` how the robot leans. [`signalling`] is the line to
+//! the server, through which
 //! viewers come and go. `record` keeps what cameras give: files on disk, and single pictures for the server. [`run`] owns all
 //! tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
 

@@ -54,7 +54,8 @@ export function apply(matrix: Mat3, [x, y, z]: Vec3): Vec3 {
   return [row(0), row(1), row(2)];
 }
 
-function normalised([x, y, z]: Vec3): Vec3 {
-  const length = Math.hypot(x, y, z);
+/** What has no direction stays without. */
+export function normalised([x, y, z]: Vec3): Vec3 {
+  const length = Math.hypot(x, y, z) || 1;
   return [x / length, y / length, z / length];
 }

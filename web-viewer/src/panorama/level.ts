@@ -1,5 +1,5 @@
 /** The horizon, kept level while the robot leans. Pure. */
-import type { Mat3, Vec3 } from "./camera";
+import { normalised, type Mat3, type Vec3 } from "./camera";
 
 /** Whoever looks this steeply up or down has no ahead to speak of. */
 const STEEP = 0.2;
@@ -16,9 +16,4 @@ export function levelled(up: Vec3): Mat3 {
 
 function cross([ax, ay, az]: Vec3, [bx, by, bz]: Vec3): Vec3 {
   return [ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx];
-}
-
-function normalised([x, y, z]: Vec3): Vec3 {
-  const length = Math.hypot(x, y, z) || 1;
-  return [x / length, y / length, z / length];
 }
