@@ -4,7 +4,7 @@
 //! change at any time; what waits then leaves at the new rate.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -22,10 +22,17 @@ pub struct Conditions {
     /// What waits longer than this is dropped.
     pub room: Duration,
     pub delay: Duration,
-    /// The delay grows by up to this much. Nothing overtakes.
+    /// The delay grows by up to this much.
     pub jitter: Duration,
     /// The share of packets that vanish.
     pub loss: f64,
+    /// How many vanish in a row, on average; at most one: each by itself.
+    pub run: f64,
+    /// The share of packets that go a way of their own, as long as any that the jitter makes: they overtake, and are
+    /// overtaken. Nothing else is.
+    pub reorder: f64,
+    /// The share of packets that come twice.
+    pub duplicate: f64,
 }
 
 impl Conditions {
@@ -36,7 +43,13 @@ impl Conditions {
         delay: Duration::ZERO,
         jitter: Duration::ZERO,
         loss: 0.0,
+        run: 0.0,
+        reorder: 0.0,
+        duplicate: 0.0,
     };
+
+    /// Nothing comes through.
+    pub const CUT: Self = Self { loss: 1.0, ..Self::PERFECT };
 }
 
 pub struct Link<T> {
@@ -46,12 +59,17 @@ pub struct Link<T> {
     waiting_bytes: usize,
     /// Bytes that may leave, as of an instant.
     tokens: (f64, Option<Instant>),
-    travelling: VecDeque<(Instant, T)>,
+    /// By when it comes; what comes at the same time keeps its order.
+    travelling: BTreeMap<(Instant, u64), T>,
+    /// Packets that have begun to travel, and when the last of those that keep their order comes.
+    begun: (u64, Option<Instant>),
     extra_delay: (Duration, Option<Instant>),
+    /// Whether the last packet vanished.
+    losing: bool,
     lost: u64,
 }
 
-impl<T> Link<T> {
+impl<T: Clone> Link<T> {
     pub fn new(conditions: Conditions, seed: u64) -> Self {
         Self {
             conditions,
@@ -59,8 +77,10 @@ impl<T> Link<T> {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             tokens: (conditions.burst, None),
-            travelling: VecDeque::new(),
+            travelling: BTreeMap::new(),
+            begun: (0, None),
             extra_delay: (Duration::ZERO, None),
+            losing: false,
             lost: 0,
         }
     }
@@ -91,7 +111,7 @@ impl<T> Link<T> {
     /// `bytes`: what the packet takes up on the wire.
     pub fn send(&mut self, packet: T, bytes: usize, now: Instant) {
         let full = self.queue(now) > self.conditions.room;
-        if full || self.random.random_bool(self.conditions.loss) {
+        if full || self.vanishes() {
             self.lost += 1;
             return;
         }
@@ -103,11 +123,8 @@ impl<T> Link<T> {
     /// The next packet that has come by now.
     pub fn take(&mut self, now: Instant) -> Option<T> {
         self.serve(now);
-        let (at, _) = self.travelling.front()?;
-        if *at > now {
-            return None;
-        }
-        self.travelling.pop_front().map(|(_, packet)| packet)
+        let first = self.travelling.first_entry().filter(|first| first.key().0 <= now)?;
+        Some(first.remove())
     }
 
     /// When something happens next.
@@ -116,7 +133,7 @@ impl<T> Link<T> {
             (Some((bytes, _)), (tokens, Some(at))) => Some(at + self.time_for(*bytes as f64 - tokens)),
             _ => None,
         };
-        let comes = self.travelling.front().map(|(at, _)| *at);
+        let comes = self.travelling.keys().next().map(|(at, _)| *at);
         [leaves, comes].into_iter().flatten().min()
     }
 
@@ -151,14 +168,44 @@ impl<T> Link<T> {
         self.tokens = ((tokens + earned).min(self.conditions.burst), Some(now.max(at)));
     }
 
+    /// Runs of losses are geometric (Gilbert): one ends with each packet as likely as its length makes it, and begins as often
+    /// as makes up the share.
+    fn vanishes(&mut self) -> bool {
+        let Conditions { loss, run, .. } = self.conditions;
+        let likely = match self.losing {
+            _ if run <= 1.0 || loss >= 1.0 => loss,
+            true => 1.0 - 1.0 / run,
+            false => (loss / (1.0 - loss) / run).min(1.0),
+        };
+        self.losing = self.random.random_bool(likely);
+        self.losing
+    }
+
     fn travel(&mut self, packet: T, leaves: Instant) {
+        let Conditions { delay, jitter, reorder, duplicate, .. } = self.conditions;
         if self.extra_delay.1.is_none_or(|since| leaves >= since + JITTER_INTERVAL) {
             let share = self.random.random::<f64>();
-            self.extra_delay = (self.conditions.jitter.mul_f64(share), Some(leaves));
+            self.extra_delay = (jitter.mul_f64(share), Some(leaves));
         }
-        let comes = leaves + self.conditions.delay + self.extra_delay.0;
-        let comes = self.travelling.back().map_or(comes, |(before, _)| comes.max(*before));
-        self.travelling.push_back((comes, packet));
+        // Who asks for neither gets what the same seed has always given.
+        let alone = reorder > 0.0 && self.random.random_bool(reorder);
+        let comes = if alone {
+            leaves + delay + jitter.mul_f64(self.random.random::<f64>())
+        } else {
+            let comes = leaves + delay + self.extra_delay.0;
+            let comes = self.begun.1.map_or(comes, |before| comes.max(before));
+            self.begun.1 = Some(comes);
+            comes
+        };
+        if duplicate > 0.0 && self.random.random_bool(duplicate) {
+            self.begin(comes, packet.clone());
+        }
+        self.begin(comes, packet);
+    }
+
+    fn begin(&mut self, comes: Instant, packet: T) {
+        self.travelling.insert((comes, self.begun.0), packet);
+        self.begun.0 += 1;
     }
 }
 
@@ -208,6 +255,39 @@ mod tests {
         assert_eq!(link.queue(t0), Duration::from_millis(800));
         link.change(Conditions::PERFECT, t0);
         assert_eq!(std::iter::from_fn(|| link.take(t0)).count(), 10);
+    }
+
+    #[test]
+    fn losses_come_in_runs_where_asked_for() {
+        let lossy = Conditions { loss: 0.1, run: 5.0, ..Conditions::PERFECT };
+        let sent: Vec<u64> = (0..20_000).collect();
+        let came = arrivals(lossy, &sent);
+        assert!((0.08..0.12).contains(&(1.0 - came.len() as f64 / sent.len() as f64)), "{}", came.len());
+        let runs = came.windows(2).filter(|pair| pair[1] > pair[0] + 1).count();
+        let length = (sent.len() - came.len()) as f64 / runs as f64;
+        assert!((4.0..6.0).contains(&length), "{length}");
+        assert!(arrivals(Conditions::CUT, &sent).is_empty());
+    }
+
+    #[test]
+    fn some_overtake_and_some_come_twice_where_asked_for() {
+        let t0 = start();
+        let wild = Conditions {
+            delay: Duration::from_millis(50),
+            jitter: Duration::from_millis(150),
+            reorder: 0.25,
+            duplicate: 0.1,
+            ..Conditions::PERFECT
+        };
+        let mut link = Link::new(wild, 3);
+        for number in 0..2000_u32 {
+            link.send(number, 1000, t0 + Duration::from_millis(10) * number);
+        }
+        let end = t0 + Duration::from_secs(60);
+        let came: Vec<u32> = std::iter::from_fn(|| link.take(end)).collect();
+        assert!((2150..2250).contains(&came.len()), "{}", came.len());
+        let late = came.windows(2).filter(|pair| pair[1] < pair[0]).count();
+        assert!((200..500).contains(&late), "{late}");
     }
 
     #[test]

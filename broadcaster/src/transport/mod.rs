@@ -33,7 +33,7 @@ use remotes::{Remotes, Verdict};
 const MAX_EARLY: usize = 16;
 
 /// A packet on its way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) data: BytesMut,
     pub(crate) from: SocketAddr,
