@@ -1,6 +1,13 @@
 //! Where tests keep files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Who was killed may have children that write for a moment longer.
+const TRIES: usize = 50;
+const TRIES_EVERY: Duration = Duration::from_millis(20);
 
 /// A folder of its own that does not outlive its test.
 pub struct Folder(PathBuf);
@@ -20,6 +27,12 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        for _ in 1..TRIES {
+            if std::fs::remove_dir_all(&self.0).is_ok() {
+                return;
+            }
+            std::thread::park_timeout(TRIES_EVERY);
+        }
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
             eprintln!("{} is left behind: {error}", self.0.display());
         }

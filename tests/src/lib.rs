@@ -27,7 +27,7 @@ pub use folder::Folder;
 pub use line::Line;
 pub use link::{Conditions, Link};
 pub use playback::{Playback, Shown};
-pub use process::{Footprint, Log, Process, Processes, RtspCamera};
+pub use process::{Footprint, Log, Process, Processes, RtspCamera, binary};
 pub use puppet::{Order, Picture, Puppet, Seen};
 pub use reception::Reception;
 pub use stranger::Stranger;

@@ -53,6 +53,12 @@ impl Process {
         Ok((process, log))
     }
 
+    /// Starts whatever a command says.
+    pub fn of(command: &mut Command) -> anyhow::Result<Self> {
+        let child = command.spawn().with_context(|| format!("start {}", command.get_program().display()))?;
+        Ok(Self(child))
+    }
+
     fn spawn(name: &str, arguments: &[&str], environment: &[(&str, &str)], log: Stdio) -> anyhow::Result<Self> {
         let path = binary(name)?;
         let child = Command::new(&path)
@@ -134,6 +140,15 @@ impl Process {
         };
         anyhow::ensure!(ended.success(), "it ended with {ended}");
         Ok(())
+    }
+
+    /// SIGSTOP: it stands still, as on a machine that hangs.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
     }
 
     /// SIGHUP: a server reads its config again.
@@ -275,11 +290,11 @@ impl RtspCamera {
 
     /// SIGSTOP: its connections stay, and nothing comes.
     pub fn freeze(&self) -> anyhow::Result<()> {
-        self.process.signal("-STOP")
+        self.process.freeze()
     }
 
     pub fn thaw(&self) -> anyhow::Result<()> {
-        self.process.signal("-CONT")
+        self.process.thaw()
     }
 }
 
@@ -378,9 +393,10 @@ const LOOKS_EVERY: Duration = Duration::from_millis(5);
 /// A small picture on a port of its own.
 const BROADCASTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/broadcaster.toml");
 
-/// Tests lie in `target/<profile>/deps`, binaries one folder above.
-fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe().context("find this test")?;
-    let profile = test.parent().and_then(Path::parent).context("tests lie two folders deep")?;
+/// Where a binary of this workspace is: tests lie in `target/<profile>/deps`, binaries one folder above.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program")?;
+    let folder = own.parent().context("a program lies in a folder")?;
+    let profile = if folder.ends_with("deps") { folder.parent().context("and that in one")? } else { folder };
     Ok(profile.join(name))
 }

@@ -1,0 +1,111 @@
+//! A machine's network stack that is nobody else's: a thread in a network namespace of its own, which is gone when it is.
+
+use std::{
+    future::Future,
+    process::{Command, Stdio},
+    thread::JoinHandle,
+};
+
+use anyhow::Context;
+use nix::{
+    sched::{CloneFlags, unshare},
+    unistd::gettid,
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+/// Whatever is started there, tasks, sockets and processes, has that stack and no other.
+pub struct Place {
+    name: String,
+    /// By which the kernel finds its namespace.
+    thread_id: i32,
+    runtime: Handle,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Place {
+    /// Only root can make one.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        let (end, ended) = oneshot::channel();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let body = move || {
+            let made = || -> anyhow::Result<_> {
+                unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace, which only root can")?;
+                Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+            };
+            match made() {
+                Ok(runtime) => {
+                    let _ = begun.send(Ok((runtime.handle().clone(), gettid().as_raw())));
+                    // Ended, or forgotten.
+                    let _ = runtime.block_on(ended);
+                }
+                Err(error) => drop(begun.send(Err(error))),
+            }
+        };
+        // The kernel keeps fifteen letters.
+        let thread = std::thread::Builder::new().name(name.chars().take(15).collect()).spawn(body)?;
+        let (runtime, thread_id) = begins.recv().context("the thread begins")??;
+        Ok(Self { name: name.to_owned(), thread_id, runtime, end: Some(end), thread: Some(thread) })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What `ip` takes for the namespace of a process.
+    pub(super) fn thread_id(&self) -> i32 {
+        self.thread_id
+    }
+
+    /// Runs this there, and waits for it.
+    pub async fn run<F>(&self, future: F) -> anyhow::Result<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        self.runtime.spawn(future).await.with_context(|| format!("something panicked at {}", self.name))
+    }
+
+    /// Runs iproute2's command there.
+    pub async fn ip(&self, arguments: &str) -> anyhow::Result<()> {
+        self.command("ip", arguments.split_whitespace().map(str::to_owned).collect(), String::new()).await
+    }
+
+    /// Loads rules of nftables there.
+    pub async fn nft(&self, rules: &str) -> anyhow::Result<()> {
+        self.command("nft", vec!["--file".to_owned(), "-".to_owned()], rules.to_owned()).await
+    }
+
+    /// Sets something of the kernel's that each namespace has for itself.
+    pub async fn set(&self, key: &str, value: &'static str) -> anyhow::Result<()> {
+        let path = format!("/proc/sys/net/{key}");
+        self.run(async move { std::fs::write(&path, value).with_context(|| format!("write {path}")) }).await?
+    }
+
+    async fn command(&self, program: &'static str, arguments: Vec<String>, input: String) -> anyhow::Result<()> {
+        let name = self.name.clone();
+        let run = async move {
+            let line = format!("{program} {} at {name}", arguments.join(" "));
+            let mut command = Command::new(program);
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().with_context(|| format!("start {line}"))?;
+            let mut pipe = child.stdin.take().context("its input is piped")?;
+            std::io::Write::write_all(&mut pipe, input.as_bytes())?;
+            drop(pipe);
+            let output = child.wait_with_output()?;
+            anyhow::ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            Ok(())
+        };
+        self.run(run).await?
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to say: what panics there does so in a task.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs the scenarios, and shows what they came to.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use torture::{
+    report::{self, Entry, Heading, Report},
+    scenario::{ALL, Scenario},
+    stage::{Length, Stage},
+    verdict::Outcome,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Puts robot, server and viewers on networks that fail, and says what holds.
+///
+/// Needs root, for networks of its own; touches nothing of this machine's.
+#[derive(Parser)]
+struct Cli {
+    /// Only these; all without any
+    scenarios: Vec<String>,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How often each is run, each time with the next seed
+    #[arg(long, default_value_t = 1)]
+    times: u64,
+    /// The short form: only whether everything happens, not how fast
+    #[arg(long)]
+    short: bool,
+    /// Where results, logs and pictures go
+    #[arg(long, default_value = "target/torture")]
+    out: PathBuf,
+    /// A file with a place for the table
+    #[arg(long)]
+    readme: Option<PathBuf>,
+    /// Only say which scenarios there are
+    #[arg(long)]
+    list: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    // Viewers without a screen say much about paths that fail, as they are meant to here.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off,torture=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let chosen = choose(&cli)?;
+    if cli.list {
+        for scenario in chosen {
+            println!("{:<18} {}", scenario.name, scenario.title);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        report = run(&cli, &chosen) => report,
+        // What has been started ends with what was to watch it.
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::FAILURE),
+        _ = terminated.recv() => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn choose(cli: &Cli) -> anyhow::Result<Vec<&'static Scenario>> {
+    let unknown = cli.scenarios.iter().find(|name| !ALL.iter().any(|scenario| scenario.name == **name));
+    anyhow::ensure!(unknown.is_none(), "there is no scenario {:?}; --list names all", unknown.map_or("", |name| name));
+    let is_chosen = |scenario: &&Scenario| match cli.scenarios.is_empty() {
+        true => scenario.short || !cli.short,
+        false => cli.scenarios.iter().any(|name| name == scenario.name),
+    };
+    Ok(ALL.iter().filter(is_chosen).collect())
+}
+
+async fn run(cli: &Cli, chosen: &[&'static Scenario]) -> anyhow::Result<ExitCode> {
+    let length = if cli.short { Length::Short } else { Length::Full };
+    let seeds: Vec<u64> = (cli.seed..cli.seed + cli.times).collect();
+    let mut report = Report { heading: Heading::of_now(length, seeds.clone()), entries: Vec::new() };
+    for scenario in chosen {
+        for seed in &seeds {
+            let folder = cli.out.join(format!("{}-{seed}", scenario.name));
+            let entry = play(scenario, *seed, length, folder).await?;
+            print(&entry);
+            report.entries.push(entry);
+        }
+    }
+    std::fs::create_dir_all(&cli.out)?;
+    report.write(&cli.out)?;
+    println!("\n{}", report.table());
+    if let Some(readme) = &cli.readme {
+        report.show_in(readme)?;
+    }
+    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play(scenario: &'static Scenario, seed: u64, length: Length, folder: PathBuf) -> anyhow::Result<Entry> {
+    let mut entry = Entry {
+        scenario: scenario.name,
+        title: scenario.title,
+        seed,
+        failed: None,
+        lines: Vec::new(),
+        marks: Vec::new(),
+    };
+    // What a run before has left says nothing of this one.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("tidy {}", folder.display()))?;
+    }
+    let mut stage = Stage::new(folder.clone(), seed, length).await?;
+    match scenario.run(&mut stage).await {
+        Ok(outcome) => {
+            report::draw(&format!("{}, seed {seed}", scenario.title), &outcome, &folder.join("seen.svg"))?;
+            std::fs::write(folder.join("seen.json"), serde_json::to_string(&outcome.sight)?)?;
+            let Outcome { lines, marks, .. } = outcome;
+            (entry.lines, entry.marks) = (lines, marks);
+        }
+        Err(error) => entry.failed = Some(format!("{error:#}")),
+    }
+    Ok(entry)
+}
+
+fn print(entry: &Entry) {
+    let verdict = if entry.holds() { "holds" } else { "FAILS" };
+    println!("{} {verdict} (seed {}): {}", entry.scenario, entry.seed, entry.title);
+    for line in &entry.lines {
+        println!("    {line}");
+    }
+    if let Some(error) = &entry.failed {
+        println!("    it came to no end: {error}");
+    }
+}
