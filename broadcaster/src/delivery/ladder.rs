@@ -24,7 +24,7 @@ const FLOODED: Duration = Duration::from_millis(200);
 /// A queue that was there for one report. Radios hold packets back for about as long.
 const SWELLING: Duration = Duration::from_millis(90);
 /// What a path that is as good as empty may show: radios hold packets back.
-const EMPTY: Duration = Duration::from_millis(50);
+pub(super) const EMPTY: Duration = Duration::from_millis(50);
 /// The queue of a router that has room for little else.
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -127,7 +127,7 @@ pub(super) struct Ladder {
     heavy: Option<Instant>,
     squeezed: Option<Instant>,
     climbed: Option<Instant>,
-    /// A try to climb failed and may have left a queue.
+    /// What was sent beside the picture may have left a queue.
     recovers: Option<Instant>,
     /// How fast the last train was that came through.
     shown: f64,
@@ -371,7 +371,7 @@ impl Ladder {
                 None => {}
             },
             Phase::Ramp { .. } if !is_free || estimate.swell > SWELLING => {
-                self.recovers = Some(now + RECOVERY);
+                self.recover(now);
                 self.fail(now);
             }
             Phase::Ramp { from, to } if now >= from + RAMP_LASTS + PLATEAU_LASTS => return self.climb(to, now),
@@ -398,6 +398,11 @@ impl Ladder {
         }
         self.climbed = Some(now);
         Some(Turn::Up)
+    }
+
+    /// What was sent beside the picture was too much, and may have left a queue.
+    pub(super) fn recover(&mut self, now: Instant) {
+        self.recovers = Some(now + RECOVERY);
     }
 
     fn fail(&mut self, now: Instant) {

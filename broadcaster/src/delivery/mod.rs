@@ -16,6 +16,7 @@ mod report;
 mod resend;
 mod sending;
 mod sent;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -35,13 +36,14 @@ pub(crate) use burst::Burst;
 pub(crate) use estimate::Estimate;
 use estimate::Estimator;
 use feedback::{Feedback, Reader};
-use ladder::{Ladder, Turn};
+use ladder::{EMPTY, Ladder, Turn};
 use pace::Pace;
 pub(crate) use packet::{Extensions, id};
 use position::Position;
 use report::Reporter;
 use resend::Resend;
 use sent::Sent;
+use spare::{Spare, Verdict};
 
 /// What offer and answer have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +173,7 @@ pub(crate) struct Delivery {
     position: Position,
     sent: Sent,
     resend: Resend,
+    spare: Spare,
     pace: Pace,
     estimator: Estimator,
     ladder: Ladder,
@@ -237,6 +240,7 @@ impl Delivery {
             position: Position::new(rand::random()),
             sent: Sent::new(first_sequence),
             resend: Resend::new(now),
+            spare: Spare::new(now),
             pace,
             estimator,
             reporter: Reporter::new(now),
@@ -306,6 +310,8 @@ impl Delivery {
                 // A viewer without a stream for repetitions asks in vain: a number that was sealed is not sealed again.
                 Feedback::Missing(missing) if missing.ssrc() == self.streams.video && self.repair.is_some() => {
                     let round_trip = self.estimate().round_trip;
+                    // Where requests get lost as well, one that follows soon is not one too many.
+                    let round_trip = if self.spare.is_needed() { round_trip.map(|time| time / 2) } else { round_trip };
                     for number in missing.sequences().filter_map(|sequence| self.sent.number(sequence)) {
                         self.resend.ask(number, round_trip, now);
                     }
@@ -342,13 +348,29 @@ impl Delivery {
     fn judge(&mut self, rings: &Rings, now: Instant) {
         let passage = self.estimator.take_passage();
         let estimate = self.estimate();
+        if self.repair.is_some() {
+            match self.spare.judge(&estimate, self.ladder.bitrate(), self.ladder.limit().is_some(), now) {
+                Verdict::GoesOn => {}
+                Verdict::Queues => tracing::debug!(?estimate, "no copies: there is a queue"),
+                Verdict::Loses => {
+                    tracing::debug!(?estimate, "no copies: more is lost with them");
+                    self.ladder.recover(now);
+                }
+            }
+        }
         let lowest = rings.bitrate(self.quality(self.ladder.lowest()));
         self.ladder.lowest_is_encoded_at(lowest.map(f64::from));
         let Some(turn) = self.ladder.update(&estimate, passage, now) else { return };
         tracing::debug!(rung = self.ladder.current(), ?turn, ?estimate, "quality changes");
         match turn {
-            Turn::Up => self.estimator.believe(estimate.bitrate.max(self.ladder.shown())),
+            Turn::Up => {
+                self.estimator.believe(estimate.bitrate.max(self.ladder.shown()));
+                self.spare.begin_anew(self.ladder.shown(), now);
+            }
             Turn::Down | Turn::Pause => {
+                if estimate.queue.max(estimate.swell) > EMPTY {
+                    self.spare.is_full(&estimate, now);
+                }
                 self.estimator.believe(estimate.carried.unwrap_or(estimate.bitrate));
                 self.cut(rings);
                 self.estimator.restart(false, now);
@@ -366,6 +388,7 @@ impl Delivery {
     fn cut(&mut self, rings: &Rings) {
         self.position.stop(rings);
         self.resend.forget(self.sent.next());
+        self.spare.forget();
     }
 
     pub(crate) fn handle_timeout(&mut self, rings: &Rings, now: Instant) {
@@ -380,6 +403,6 @@ impl Delivery {
         let reports = self.position.plays().and_then(|_| self.reporter.due());
         let sound = self.audio.as_ref().and_then(|audio| audio.reporter.due());
         let load = self.load.as_ref().map(|load| load.due);
-        [self.ladder.poll_timeout(), paced, reports, sound, load].into_iter().flatten().min()
+        [self.ladder.poll_timeout(), paced, self.spare.due(), reports, sound, load].into_iter().flatten().min()
     }
 }

@@ -1,4 +1,4 @@
-//! What leaves next: repetitions, the picture, sound, and what probes the path, in this order.
+//! What leaves next: repetitions, the picture, sound, spare copies, and what probes the path, in this order.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,11 @@ impl Delivery {
         let waits = self.resend.is_waiting() || self.position.awaits().is_some();
         let picture = waits || self.position.has_packets(rings) && self.pace.room(now) > 0.0;
         let sound = self.audio.as_ref().is_some_and(|audio| audio.next < rings.get(Encoding::Audio).next());
-        picture && !self.ladder.is_paused() || sound || self.load.is_some() || self.ladder.probe(now).is_some()
+        let spare = self.spare.due().is_some_and(|due| due <= now);
+        (picture || spare) && !self.ladder.is_paused()
+            || sound
+            || self.load.is_some()
+            || self.ladder.probe(now).is_some()
     }
 
     /// Fills the burst with what leaves next, which may be nothing.
@@ -53,6 +57,9 @@ impl Delivery {
         }
         if burst.is_empty() {
             self.send_audio(rings, now, burst)?;
+        }
+        if burst.is_empty() && !paused {
+            self.send_spare(rings, now, burst)?;
         }
         if burst.is_empty() {
             self.send_probe(rings, now, burst)?;
@@ -107,7 +114,9 @@ impl Delivery {
             return Ok(());
         }
         let origin = Origin { encoding, packet: first_packet.plus(begin as u64), timestamp_offset };
+        let first = self.sent.next();
         self.sent.record(origin, sent as u64);
+        self.spare.follow(first..self.sent.next(), now);
         self.position.sent(frame, timestamp, sent);
         self.reporter.packets += sent as u64;
         self.reporter.octets += octets as u64;
@@ -161,12 +170,28 @@ impl Delivery {
                 Repeated::Sent(length) => {
                     self.counters.resent += 1;
                     self.resend.done(Some(length), now);
+                    self.spare.follow(number..number + 1, now);
                 }
                 Repeated::Gone => self.resend.done(None, now),
                 Repeated::NoRoom => break,
             }
         }
         self.count(burst, now);
+        Ok(())
+    }
+
+    /// Sends copies of what may have been lost.
+    fn send_spare(&mut self, rings: &Rings, now: Instant, burst: &mut Burst) -> Result<(), Error> {
+        while let Some(number) = self.spare.next(now) {
+            match self.repeat(number, rings, now, burst)? {
+                Repeated::Sent(_) => self.counters.resent += 1,
+                Repeated::Gone => {}
+                Repeated::NoRoom => break,
+            }
+            self.spare.done(now);
+        }
+        // A path that has room for copies has it beside the picture, which does not wait for them.
+        self.record(burst, now);
         Ok(())
     }
 
@@ -209,6 +234,10 @@ impl Delivery {
     /// Everything that is in the burst leaves now.
     fn count(&mut self, burst: &Burst, now: Instant) {
         self.pace.spend(burst.bytes().len(), now);
+        self.record(burst, now);
+    }
+
+    fn record(&mut self, burst: &Burst, now: Instant) {
         self.counters.packets += burst.segments() as u64;
         self.counters.bytes += burst.bytes().len() as u64;
         if self.format.extensions.transport_cc {

@@ -173,7 +173,13 @@ mod tests {
         let frames = (0..300).map(|number| f64::from(number) * INTERVAL);
         let samples = (0..=50).map(|number| {
             let at = f64::from(number) * 200.0;
-            Sample { at, decoded: (at / INTERVAL) as u64, bytes: (at * 100.0) as u64, delay: Some(at), ..Sample::default() }
+            Sample {
+                at,
+                decoded: (at / INTERVAL) as u64,
+                bytes: (at * 100.0) as u64,
+                delay: Some(at),
+                ..Sample::default()
+            }
         });
         let words = vec![Words { at: 0.0, badge: "LIVE".to_owned(), ..Words::default() }];
         Sight { frames: frames.filter(|at| !hole.has(*at)).collect(), samples: samples.collect(), words }

@@ -24,7 +24,7 @@ use crate::{
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A picture that moves all over: what encoders are told to make of it, they need.
-const CAMERA: &str = r#"
+pub const CAMERA: &str = r#"
 [[cameras]]
 id = "main"
 source = "pipeline"
@@ -121,7 +121,7 @@ impl Stage {
     }
 
     fn state(&self) -> String {
-        self.files.path().join("state").display().to_string()
+        self.file("state").display().to_string()
     }
 
     /// The robot `demo`, with its camera, on this machine.
@@ -141,15 +141,15 @@ impl Stage {
         self.start(place, "broadcaster", &["--config".into(), config.display().to_string()], environment).await
     }
 
-    pub async fn robot(&mut self, server: &Server, path: Path) -> anyhow::Result<Robot> {
-        let (place, uplink) = self.ground.connected("robot", path).await?;
+    pub async fn robot(&mut self, server: &Server) -> anyhow::Result<Robot> {
+        let (place, uplink) = self.ground.connected("robot", Path::PERFECT).await?;
         let process = self.broadcaster(&place, server).await?;
         Ok(Robot { place, uplink, process })
     }
 
     /// Somebody who opens the robot's page, and sees it move.
-    pub async fn watcher(&mut self, server: &Server, path: Path) -> anyhow::Result<Watcher> {
-        let (place, uplink) = self.ground.connected("viewer", path).await?;
+    pub async fn watcher(&mut self, server: &Server) -> anyhow::Result<Watcher> {
+        let (place, uplink) = self.ground.connected("viewer", Path::PERFECT).await?;
         let page = self.page(&place, server).await?;
         Ok(Watcher { place, uplink, page })
     }
@@ -171,7 +171,8 @@ impl Stage {
             }
         };
         tokio::time::timeout(PATIENCE, opened).await.context("the page opens")?;
-        let moves = page.until("document.body?.dataset.state === 'live' && window.eye?.frames.length > 30", PATIENCE).await;
+        let moves =
+            page.until("document.body?.dataset.state === 'live' && window.eye?.frames.length > 30", PATIENCE).await;
         if moves.is_err() {
             page.screenshot(&self.folder.join("page.png")).await?;
         }
@@ -206,8 +207,13 @@ impl Stage {
         Ok(OpenOptions::new().create(true).append(true).open(path)?)
     }
 
+    /// Where a file of that name may be that nobody needs afterwards.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
     fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
-        let path = self.files.path().join(name);
+        let path = self.file(name);
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         file.write_all(text.as_bytes())?;
         Ok(path)

@@ -4,7 +4,7 @@ mod receiver;
 mod seen;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -118,7 +118,7 @@ async fn run(
         }),
     };
     let mut asked = Some(line.ask(&watch).await?);
-    let mut body = Body::new(seen).await?;
+    let mut body = Body::new(home(&options.server).await?, seen).await?;
     let mut buffer = [0; MAX_LENGTH];
     loop {
         body.flush().await?;
@@ -171,6 +171,13 @@ async fn connect(server: &ServerUrl) -> Connection {
     }
 }
 
+/// The address that this machine has where the server is.
+async fn home(server: &ServerUrl) -> anyhow::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.connect((server.host(), server.port())).await?;
+    Ok(socket.local_addr()?.ip())
+}
+
 /// A datagram, and where it comes from or goes to.
 type Letter = (BytesMut, SocketAddr);
 
@@ -186,9 +193,9 @@ struct Body {
 }
 
 impl Body {
-    async fn new(seen: watch::Sender<Seen>) -> anyhow::Result<Self> {
+    async fn new(home: IpAddr, seen: watch::Sender<Seen>) -> anyhow::Result<Self> {
         Ok(Self {
-            socket: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+            socket: UdpSocket::bind((home, 0)).await?,
             reads: true,
             receiver: None,
             down: Link::new(Conditions::PERFECT, 1),

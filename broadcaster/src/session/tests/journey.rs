@@ -17,6 +17,8 @@ const ENCODING: Duration = Duration::from_millis(20);
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 /// A viewer that has missed packets for good asks for a keyframe.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Who waits longer for a missed packet sees the picture stand.
+const LATE: Duration = Duration::from_millis(150);
 
 pub(super) struct Journey {
     pub(super) stage: Stage,
@@ -31,6 +33,8 @@ pub(super) struct Journey {
     missing: BTreeMap<u16, Instant>,
     highest: Option<u16>,
     asked: Instant,
+    /// Packets that came too late to be of use, or not at all.
+    pub(super) late: usize,
     /// What came, as of now.
     pub(super) notes: Vec<Note>,
     longest_queue: Duration,
@@ -87,6 +91,7 @@ impl Journey {
             missing: BTreeMap::new(),
             highest: None,
             asked: now,
+            late: 0,
             notes: Vec::new(),
             longest_queue: Duration::ZERO,
             alone: false,
@@ -218,10 +223,11 @@ impl Journey {
                 self.missing.extend((1..step).map(|step| (highest.wrapping_add(step), now)));
                 self.highest = Some(number);
             }
-            self.missing.remove(&number);
+            self.late += usize::from(self.missing.remove(&number).is_some_and(|since| now > since + LATE));
         }
         if self.missing.values().any(|since| now >= *since + PATIENCE) && now >= self.asked + PATIENCE {
             self.asked = now;
+            self.late += self.missing.values().filter(|since| now > **since + LATE).count();
             self.missing.clear();
             self.viewer.ask_for_keyframe(now);
         }

@@ -1,9 +1,24 @@
-//! Paths that lose what is said while a viewer joins.
+//! Paths that lose what is said and shown.
 
 use super::{
+    journey::Journey,
     link::{Conditions, Link},
     *,
 };
+
+#[test]
+fn the_picture_stands_still_hardly_ever_on_a_path_that_loses_whatever_is_sent() {
+    for (loss, most) in [(0.1, 20), (0.2, 60)] {
+        let lossy = Conditions { loss, delay: Duration::from_millis(20), ..Conditions::PERFECT };
+        let mut journey = Journey::begin(&[1.5e6, 5e5], lossy, 1);
+        let now = journey.stage.now;
+        journey.up.change(lossy, now);
+        journey.pass(Duration::from_secs(5));
+        journey.late = 0;
+        journey.pass(Duration::from_secs(30));
+        assert!(journey.late <= most, "{} of {loss}", journey.late);
+    }
+}
 
 #[test]
 fn viewers_get_in_over_a_path_that_loses_a_quarter_both_ways() {

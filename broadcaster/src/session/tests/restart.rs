@@ -64,7 +64,8 @@ fn a_viewer_that_asks_gets_another_path_and_misses_nothing() {
         assert!(viewer.packets.len() > before + 100);
     }
     assert_eq!(gaps(&viewer), Vec::<u16>::new());
-    assert!(viewer.knocked.len() - viewer.packets.len() < 3 * 20, "its stack was without a path for long");
+    // What it missed meanwhile comes once more.
+    assert!(viewer.knocked.len() < viewer.packets.len() + 3 * 20, "its stack was without a path for long");
 }
 
 #[test]

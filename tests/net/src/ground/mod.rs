@@ -77,8 +77,7 @@ impl Ground {
         router.set("ipv4/ip_forward", "1").await?;
         let machine = self.machine(name).await?;
         self.networks += 1;
-        let (inside, outside) =
-            (Ipv4Addr::new(192, 168, self.networks, 2), Ipv4Addr::new(192, 168, self.networks, 1));
+        let (inside, outside) = (Ipv4Addr::new(192, 168, self.networks, 2), Ipv4Addr::new(192, 168, self.networks, 1));
         let machine_id = machine.thread_id();
         router.ip(&format!("link add home type veth peer name lan netns {machine_id}")).await?;
         router.ip(&format!("address add {outside}/24 dev home")).await?;

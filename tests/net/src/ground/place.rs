@@ -1,7 +1,8 @@
-//! A machine's network stack that is nobody else's: a thread in a network namespace of its own, which is gone when it is.
+//! A machine's networks and mounts that are nobody else's: a thread in namespaces of its own, which are gone when it is.
 
 use std::{
     future::Future,
+    path::Path,
     process::{Command, Stdio},
     thread::JoinHandle,
 };
@@ -13,7 +14,7 @@ use nix::{
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
-/// Whatever is started there, tasks, sockets and processes, has that stack and no other.
+/// Whatever is started there, tasks, sockets and processes, has those networks and no others.
 pub struct Place {
     name: String,
     /// By which the kernel finds its namespace.
@@ -30,7 +31,10 @@ impl Place {
         let (begun, begins) = std::sync::mpsc::channel();
         let body = move || {
             let made = || -> anyhow::Result<_> {
-                unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace, which only root can")?;
+                let own = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+                unshare(own).context("make a namespace, which only root can")?;
+                // What is mounted there is there only.
+                mount(&["--make-rprivate", "/"])?;
                 Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
             };
             match made() {
@@ -82,6 +86,12 @@ impl Place {
         self.run(async move { std::fs::write(&path, value).with_context(|| format!("write {path}")) }).await?
     }
 
+    /// Puts an empty disk of so many bytes there, in the place of this folder.
+    pub async fn mount_disk(&self, folder: &Path, bytes: u64) -> anyhow::Result<()> {
+        let folder = folder.display().to_string();
+        self.run(async move { mount(&["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs", &folder]) }).await?
+    }
+
     async fn command(&self, program: &'static str, arguments: Vec<String>, input: String) -> anyhow::Result<()> {
         let name = self.name.clone();
         let run = async move {
@@ -98,6 +108,12 @@ impl Place {
         };
         self.run(run).await?
     }
+}
+
+fn mount(arguments: &[&str]) -> anyhow::Result<()> {
+    let status = Command::new("mount").args(arguments).status().context("start mount")?;
+    anyhow::ensure!(status.success(), "mount {}", arguments.join(" "));
+    Ok(())
 }
 
 impl Drop for Place {

@@ -132,11 +132,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        sight::Sample,
-        stage::Length,
-        verdict::Mark,
-    };
+    use crate::{sight::Sample, stage::Length, verdict::Mark};
 
     #[test]
     fn a_drawing_has_a_curve_for_each_and_a_word_for_each_mark() {

@@ -87,10 +87,7 @@ mod tests {
             length: Length::Full,
             seeds: vec![1, 2],
         };
-        let entries = vec![
-            entry(1, vec![line(0.96)], None),
-            entry(2, vec![line(0.9)], None),
-        ];
+        let entries = vec![entry(1, vec![line(0.96)], None), entry(2, vec![line(0.9)], None)];
         let table = Report { heading, entries }.table();
         assert!(table.contains("| Loss | pictures | ≥ 95.0 % | 96.0 % | **90.0 %** |"), "{table}");
     }

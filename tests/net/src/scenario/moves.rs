@@ -15,11 +15,8 @@ const BETWEEN: Duration = Duration::from_millis(300);
 const AGAIN_WITHIN: f64 = 5000.0;
 
 const LTE: Path = {
-    let radio = Conditions {
-        delay: Duration::from_millis(30),
-        jitter: Duration::from_millis(10),
-        ..Conditions::PERFECT
-    };
+    let radio =
+        Conditions { delay: Duration::from_millis(30), jitter: Duration::from_millis(10), ..Conditions::PERFECT };
     Path { down: radio, up: radio }
 };
 

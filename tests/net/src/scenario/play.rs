@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    ground::Path,
-    sight::{Millis, Sight, Span},
+    chromium::Chromium,
+    sight::{Millis, Span},
     stage::{Robot, Server, Stage, Watcher, Witness, now},
     verdict::{Figure, Mark, Outcome},
 };
@@ -18,22 +18,28 @@ pub(super) struct Play {
     pub(super) robot: Robot,
     pub(super) watcher: Watcher,
     witness: Witness,
+    /// How many offers the witness should get.
+    offers: usize,
     marks: Vec<Mark>,
     begun: Millis,
 }
 
 impl Play {
     pub(super) async fn begin(stage: &mut Stage) -> anyhow::Result<Self> {
-        Self::begin_with(stage, "").await
+        let server = stage.server("").await?;
+        let robot = stage.robot(&server).await?;
+        Self::begin_with(stage, server, robot).await
     }
 
-    /// With this in the server's config.
-    pub(super) async fn begin_with(stage: &mut Stage, config: &str) -> anyhow::Result<Self> {
-        let server = stage.server(config).await?;
-        let robot = stage.robot(&server, Path::PERFECT).await?;
-        let watcher = stage.watcher(&server, Path::PERFECT).await?;
+    pub(super) async fn begin_with(stage: &mut Stage, server: Server, robot: Robot) -> anyhow::Result<Self> {
+        let watcher = stage.watcher(&server).await?;
         let witness = stage.witness(&server).await?;
-        Ok(Self { server, robot, watcher, witness, marks: Vec::new(), begun: now() })
+        Ok(Self { server, robot, watcher, witness, offers: 1, marks: Vec::new(), begun: now() })
+    }
+
+    /// Robots that were away for long make new offers.
+    pub(super) fn expects_offers(&mut self, offers: usize) {
+        self.offers = offers;
     }
 
     /// Notes that this happens now.
@@ -50,24 +56,25 @@ impl Play {
         Span::new(from, now())
     }
 
-    /// What the browser has seen.
-    pub(super) async fn sight(&self) -> anyhow::Result<Sight> {
-        self.watcher.page.sight().await
-    }
-
     /// The end: with a picture of the page, and what holds in every scenario.
     pub(super) async fn end(self, stage: &Stage) -> anyhow::Result<Outcome> {
-        let Self { watcher, witness, marks, begun, .. } = self;
-        watcher.page.screenshot(&stage.folder.join("page.png")).await?;
-        let span = Span::new(begun, now());
-        let sight = watcher.page.sight().await?;
-        let lied = sight.lied(span);
-        let mut outcome = Outcome::new(stage.length, sight, span, marks);
-        outcome.at_most("called LIVE while it stood still", Figure::Millis(lied), Figure::Millis(0.0));
+        let Self { watcher, witness, offers, marks, begun, .. } = self;
+        let mut outcome = seen(stage, &watcher.page, begun, marks).await?;
         let reception = witness.viewer.reception();
         let missed = reception.missed as f64 / (reception.packets.max(1)) as f64;
         outcome.fast_at_most("packets that a witness missed", Figure::Share(missed), Figure::Share(WITNESS_MISSES));
-        outcome.exactly("offers that the witness got", reception.offers as usize, 1);
+        outcome.exactly("offers that the witness got", reception.offers as usize, offers);
         Ok(outcome)
     }
+}
+
+/// What a page has shown, with a picture of it, and what no page may ever do.
+pub(super) async fn seen(stage: &Stage, page: &Chromium, begun: Millis, marks: Vec<Mark>) -> anyhow::Result<Outcome> {
+    page.screenshot(&stage.folder.join("page.png")).await?;
+    let span = Span::new(begun, now());
+    let sight = page.sight().await?;
+    let lied = sight.lied(span);
+    let mut outcome = Outcome::new(stage.length, sight, span, marks);
+    outcome.at_most("called LIVE while it stood still", Figure::Millis(lied), Figure::Millis(0.0));
+    Ok(outcome)
 }
