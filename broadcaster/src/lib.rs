@@ -16,6 +16,7 @@ pub mod config;
 mod delivery;
 mod fanout;
 mod media;
+mod networks;
 mod reach;
 mod record;
 pub mod report;

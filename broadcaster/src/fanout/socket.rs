@@ -13,6 +13,7 @@ use tokio::{io::Interest, net::UdpSocket};
 
 use crate::{
     delivery::Burst,
+    networks,
     transport::{Datagram, Path},
 };
 
@@ -80,7 +81,7 @@ impl Port {
         if !self.local.ip().is_unspecified() {
             return vec![self.local];
         }
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        let addresses = networks::addresses().unwrap_or_else(|error| {
             tracing::warn!(%error, "the machine's addresses are unknown");
             Vec::new()
         });
@@ -91,7 +92,7 @@ impl Port {
             };
             !local_only && (self.loopback || !address.is_loopback())
         };
-        let addresses = interfaces.iter().map(|interface| interface.ip()).filter(usable);
+        let addresses = addresses.into_iter().filter(usable);
         addresses.take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, self.local.port())).collect()
     }
 

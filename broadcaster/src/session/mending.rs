@@ -76,6 +76,9 @@ impl Session {
             Phase::Live => {
                 let stays = |path: Path| addresses.local.iter().any(|local| local.address() == path.local);
                 if self.mending.is_awaited() || !self.transport.path().is_some_and(stays) {
+                    // The viewer learns of the new address from who asks it from there; what is offered comes later, if the
+                    // line to the server has moved as well.
+                    self.transport.relocate(&addresses.local, now);
                     self.restart(addresses, now);
                 }
             }

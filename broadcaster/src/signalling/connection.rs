@@ -15,7 +15,10 @@ use tokio_tungstenite::{
 };
 
 use super::ServerUrl;
-use crate::tls::{self, Mismatch};
+use crate::{
+    networks,
+    tls::{self, Mismatch},
+};
 
 /// A server that has not let us in by then is as good as absent.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -45,6 +48,8 @@ pub enum ConnectionError {
     Closed,
     #[error("the server has been silent for {0:?}")]
     Silent(Duration),
+    #[error("the network that led to the server is gone")]
+    Stranded,
     #[error("the server does not speak Socket.IO: {0}")]
     Protocol(&'static str),
 }
@@ -195,6 +200,21 @@ impl Connection {
                 Packet::Refused(reason) => return Err(ConnectionError::Refused(reason.to_owned())),
                 Packet::Connected | Packet::Other => {}
             }
+        }
+    }
+
+    /// Whether this machine no longer has the address that the line begins at: nothing would ever come by it again, and nobody
+    /// says so.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; what is not known is left alone")]
+    pub(super) fn is_stranded(&self) -> bool {
+        let stream = match self.socket.get_ref() {
+            MaybeTlsStream::Plain(stream) => stream,
+            MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
+            _ => return false,
+        };
+        match (stream.local_addr(), networks::addresses()) {
+            (Ok(home), Ok(addresses)) => !addresses.contains(&home.ip().to_canonical()),
+            (Err(_), _) | (_, Err(_)) => false,
         }
     }
 

@@ -11,6 +11,9 @@ use super::{AckId, Connection, ConnectionError, Incoming, ServerUrl, backoff::Ba
 /// A connection that lived this long was a good one: the next failure starts with a short wait again.
 const STEADY_AFTER: Duration = Duration::from_secs(10);
 
+/// How often to see whether the network that the line goes by is still there.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
+
 /// After the server has given this robot's name to another broadcaster: asking at once would take it away again.
 const REPLACED_WAIT: Duration = Duration::from_secs(30);
 
@@ -119,6 +122,7 @@ impl Link {
     /// Ends with the line, or when the robot has gone and its last message has left.
     async fn relay(&mut self, connection: &mut Connection) -> Result<std::convert::Infallible, LinkError> {
         let mut registration: Option<AckId> = None;
+        let mut look_around = tokio::time::interval(LOOK_AROUND);
         loop {
             tokio::select! {
                 message = self.outgoing.recv() => match message {
@@ -127,6 +131,9 @@ impl Link {
                     None => return Err(LinkError::Orphaned),
                 },
                 Some(piece) = self.pictures.recv() => connection.emit(&piece).await?,
+                _ = look_around.tick() => if connection.is_stranded() {
+                    return Err(ConnectionError::Stranded.into());
+                },
                 incoming = connection.next() => match incoming? {
                     Incoming::Ack(id, json) if registration == Some(id) => self.registered(&json).await?,
                     Incoming::Ack(..) => {}

@@ -54,6 +54,11 @@ impl Guard {
         self.remote_password = Some(remote_password);
     }
 
+    /// Ours, those in use and those announced.
+    pub(super) fn credentials(&self) -> &[Option<Credentials>; 2] {
+        &self.local
+    }
+
     /// Whether a message of ICE may pass. Its sender has proven itself then, perhaps for the first time.
     pub(super) fn admit_stun(&mut self, data: &[u8], from: SocketAddr) -> Option<Proof> {
         let known = self.proven.contains(&from);

@@ -10,6 +10,7 @@ mod dtls;
 mod guard;
 mod identity;
 mod local;
+mod moving;
 mod remotes;
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
@@ -27,6 +28,7 @@ pub(crate) use dtls::Role;
 use guard::{Guard, Proof};
 pub(crate) use identity::{Fingerprint, Identity};
 pub(crate) use local::{Local, reflexive_line};
+use moving::Moving;
 use remotes::{Remotes, Verdict};
 
 /// Checks that come before the viewer's answer does: a few per pair of addresses.
@@ -81,10 +83,12 @@ pub(crate) struct Transport {
     guard: Guard,
     remotes: Remotes,
     local: Vec<Local>,
-    agreed: bool,
+    /// Name and password of the viewer's end, once it has answered.
+    agreed: Option<(String, String)>,
     /// Authentic checks that the agent can answer only when the viewer's answer is here.
     early: Vec<Datagram>,
     path: Option<Path>,
+    moving: Moving,
     consent: Consent,
     due: Due,
     events: VecDeque<TransportEvent>,
@@ -107,9 +111,10 @@ impl Transport {
             guard: Guard::new(credentials.clone(), identity.crypto.clone()),
             remotes: Remotes::new(local.iter().any(|local| local.address().ip().is_loopback())),
             local: Vec::new(),
-            agreed: false,
+            agreed: None,
             early: Vec::new(),
             path: None,
+            moving: Moving::new(now),
             consent: Consent::default(),
             due: Due::Unknown,
             events: VecDeque::new(),
@@ -137,7 +142,7 @@ impl Transport {
     pub(crate) fn accept(&mut self, remote: Remote, now: Instant) -> Result<(), Error> {
         self.dtls.accept(remote.role, remote.fingerprints)?;
         self.guard.agree(remote.password.clone(), None);
-        self.agreed = true;
+        self.agreed = Some((remote.ufrag.clone(), remote.password.clone()));
         self.ice.start(remote.ufrag, remote.password, now)?;
         for early in std::mem::take(&mut self.early) {
             self.feed_ice(early, now);
@@ -170,9 +175,50 @@ impl Transport {
         for local in local {
             self.add_local(*local)?;
         }
+        self.agreed = Some((ufrag.clone(), password.clone()));
+        self.moving.finds(now);
         self.ice.start(ufrag, password, now)?;
         self.run_ice(now);
         Ok(())
+    }
+
+    /// Our addresses are others than before.
+    pub(crate) fn relocate(&mut self, local: &[Local], now: Instant) {
+        if let Some(Path { remote, .. }) = self.path {
+            self.local = local.to_vec();
+            self.look_again(&[remote], now);
+        }
+    }
+
+    /// Has the agent find the viewer anew at these addresses, under the credentials there are: whoever asks from one of them has
+    /// only shown that it knows the password. The path there is stays in use until there is another.
+    fn look_again(&mut self, remotes: &[SocketAddr], now: Instant) {
+        self.due = Due::Unknown;
+        self.moving.looks(now);
+        let mut look = || {
+            let ([Some(used), announced], Some((ufrag, password))) = (self.guard.credentials(), self.agreed.clone())
+            else {
+                return Ok(());
+            };
+            // What has been offered stays offered.
+            self.ice.announce(used)?;
+            self.ice.restart(now)?;
+            if let Some(announced) = announced {
+                self.ice.announce(announced)?;
+            }
+            for local in &self.local {
+                self.ice.add_local(local.candidate()?)?;
+            }
+            for remote in remotes {
+                let line = format!("1 1 udp 2113937151 {} {} typ host", remote.ip(), remote.port());
+                self.ice.add_remote(unmarshal_candidate(&line)?)?;
+            }
+            self.ice.start(ufrag, password, now)
+        };
+        if let Err(error) = look() {
+            tracing::debug!(%error, "cannot look for the viewer");
+        }
+        self.run_ice(now);
     }
 
     /// Takes one of the viewer's candidates, as it stands behind `a=` in a session description.
@@ -205,13 +251,23 @@ impl Transport {
 
     /// Gives back what is neither ICE's nor DTLS's and comes from where the viewer has proven to be.
     pub(crate) fn handle_datagram(&mut self, datagram: Datagram, now: Instant) -> Option<BytesMut> {
+        let from = datagram.from;
+        if self.path.is_some_and(|path| path.remote == from) {
+            self.moving.hears(now);
+        }
         match datagram.data.first()? {
             0..=3 => {
                 let proof = self.guard.admit_stun(&datagram.data, datagram.from)?;
                 if proof == Proof::New {
-                    self.events.push_back(TransportEvent::Proven(datagram.from));
+                    self.events.push_back(TransportEvent::Proven(from));
                 }
                 self.handle_stun(datagram, now);
+                if let Some(path) = self.path
+                    && self.moving.has_moved(path.remote != from, now)
+                {
+                    tracing::debug!("the viewer asks from elsewhere");
+                    self.look_again(&[from, path.remote], now);
+                }
                 None
             }
             _ if !self.guard.admit_other(datagram.from) => None,
@@ -230,7 +286,7 @@ impl Transport {
     fn handle_stun(&mut self, datagram: Datagram, now: Instant) {
         self.due = Due::Unknown;
         self.consent.received(&datagram.data, now);
-        if self.agreed {
+        if self.agreed.is_some() {
             self.feed_ice(datagram, now);
             self.run_ice(now);
         } else if self.early.len() < MAX_EARLY {
@@ -254,6 +310,7 @@ impl Transport {
                 Event::SelectedCandidatePairChange(local, remote) => {
                     let path = Path { local: local.base_addr(), remote: remote.addr() };
                     self.consent.begin(now);
+                    self.moving.finds(now);
                     self.ice.settle(true, now);
                     if self.path.replace(path) != Some(path) {
                         self.events.push_back(TransportEvent::Path(path));
@@ -289,6 +346,15 @@ impl Transport {
             self.path = None;
             self.events.push_back(TransportEvent::Failed(None));
         }
+        if let Some(path) = self.path
+            && self.moving.is_lost(now)
+        {
+            tracing::debug!("the viewer is silent");
+            self.look_again(&[path.remote], now);
+        }
+        if self.moving.gives_up(now) {
+            self.events.push_back(TransportEvent::Disconnected);
+        }
         self.run_ice(now);
         self.dtls.handle_timeout(now);
         self.run_dtls();
@@ -298,7 +364,9 @@ impl Transport {
         if let Due::Known(at) = self.due {
             return at;
         }
-        let due = [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.consent.ends()].into_iter().flatten().min();
+        let moving = self.path.and_then(|_| self.moving.poll_timeout());
+        let due = [self.ice.poll_timeout(), self.dtls.poll_timeout(), self.consent.ends(), moving];
+        let due = due.into_iter().flatten().min();
         self.due = Due::Known(due);
         due
     }

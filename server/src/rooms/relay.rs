@@ -38,7 +38,10 @@ impl Rooms {
             None => Ok(()),
             Some(Role::Undecided | Role::Displaced) => Err(notices::stranger(&letter.to)),
             Some(Role::Robot(robot)) => self.relay_from_robot(from, &robot.clone(), letter),
-            Some(Role::Viewer(viewer)) => self.relay_from_viewer(from, &viewer.robot.clone(), letter),
+            Some(Role::Viewer(viewer)) => {
+                let own = letter.about.as_ref().is_some_and(|about| viewer.session.as_ref() == Some(&about.session));
+                self.relay_from_viewer(from, &viewer.robot.clone(), letter, own)
+            }
         };
         if let Err(notice) = outcome {
             tracing::debug!(%from, code = %notice.code, "message not relayed");
@@ -83,10 +86,24 @@ impl Rooms {
         Ok(())
     }
 
-    fn relay_from_viewer(&mut self, from: &PeerId, robot_id: &RobotId, letter: Letter) -> Result<(), Notice> {
+    /// `own`: it says that it is about the session that the viewer is in.
+    fn relay_from_viewer(
+        &mut self,
+        from: &PeerId,
+        robot_id: &RobotId,
+        letter: Letter,
+        own: bool,
+    ) -> Result<(), Notice> {
         let robot = self.robots.get(robot_id).filter(|robot| robot.peer == letter.to);
-        let introduced = robot.and_then(|robot| robot.introduced.get(from));
-        let session = introduced.cloned().ok_or_else(|| notices::stranger(&letter.to))?;
+        let Some(session) = robot.and_then(|robot| robot.introduced.get(from)).cloned() else {
+            if own {
+                // It crossed the word that the robot has gone, or come anew, which the viewer has been told by now. It would take
+                // a refusal for the end of its visit.
+                tracing::debug!(viewer = %from, "message to a former connection of the robot dropped");
+                return Ok(());
+            }
+            return Err(notices::stranger(&letter.to));
+        };
         if letter.is_stale(&session) {
             return Ok(());
         }

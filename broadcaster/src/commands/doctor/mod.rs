@@ -14,6 +14,7 @@ use super::{Answer, Form};
 use crate::{
     capture::{self, CaptureError},
     config::{Camera, Config},
+    networks,
     reach::{self, Nat},
     signalling::Connection,
 };
@@ -110,7 +111,7 @@ async fn examine_network(config: &Config, urls: Vec<String>, report: &mut Report
     for useless in &useless {
         report.add(network::useless(useless));
     }
-    let own: Vec<_> = if_addrs::get_if_addrs().into_iter().flatten().map(|interface| interface.ip()).collect();
+    let own = networks::addresses().unwrap_or_default();
     report.add(network::stun(&sightings, !useless.is_empty()));
     if !sightings.is_empty() {
         let relays = urls.iter().any(|url| url.starts_with("turn"));

@@ -8,6 +8,8 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
+use crate::networks;
+
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub(super) const PORT: u16 = 5353;
 
@@ -71,9 +73,10 @@ impl Group {
 
 /// The addresses of the networks that others are on.
 pub(super) fn interfaces() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces.iter().filter(|interface| !interface.is_loopback()).map(|interface| interface.ip());
+    let addresses = networks::addresses().unwrap_or_default();
     addresses
+        .into_iter()
+        .filter(|address| !address.is_loopback())
         .filter_map(|address| match address {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,

@@ -168,3 +168,17 @@ fn descriptions_are_relayed_without_the_candidates_that_are_of_no_use_there() {
         [format!(r#"viewer ["offer","robot",{},{{"session":"s1"}}]"#, offer(&line("192.168.1.5")))]
     );
 }
+
+#[test]
+fn what_crosses_the_word_that_the_robot_has_gone_or_come_anew_is_dropped_and_offends_nobody() {
+    let mut world = two_pairs();
+    let say = |world: &mut World, about: &str| {
+        world.say("viewer", &format!(r#"["candidate","robot",{CANDIDATE},{{"session":"{about}"}}]"#))
+    };
+    world.end("robot", Ending::Lost);
+    assert_eq!(say(&mut world, "s1"), [""; 0]);
+    assert_one(&say(&mut world, "s2"), &[r#"viewer ["notice",{"code":"unauthorized""#]);
+    world.connect("robot-anew");
+    world.say("robot-anew", r#"["broadcaster",{"sessions":["s1"]}]"#);
+    assert_eq!(say(&mut world, "s1"), [""; 0]);
+}

@@ -73,7 +73,7 @@ pub(super) async fn seen(stage: &Stage, page: &Chromium, begun: Millis, marks: V
     page.screenshot(&stage.folder.join("page.png")).await?;
     let span = Span::new(begun, now());
     let sight = page.sight().await?;
-    let lied = sight.lied(span);
+    let lied = sight.lied(span).round();
     let mut outcome = Outcome::new(stage.length, sight, span, marks);
     outcome.at_most("called LIVE while it stood still", Figure::Millis(lied), Figure::Millis(0.0));
     Ok(outcome)

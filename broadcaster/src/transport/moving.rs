@@ -1,0 +1,114 @@
+//! A viewer that has moved to another network goes on asking, from there: its checks say where it is, long before it can say
+//! so by way of the server, to which it has lost its line as well. Pure.
+
+use std::time::{Duration, Instant};
+
+/// A viewer says something about what it gets many times a second. Who is silent for so long and is heard from elsewhere has
+/// moved; who has two networks asks by the other one as well, and stays.
+const SILENT: Duration = Duration::from_millis(800);
+/// Who is silent for longer is looked for from all addresses that there are: it may be the robot that has moved.
+const LOST: Duration = Duration::from_secs(3);
+/// What is found is not looked for again at once, nor what is not.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Whoever is there has answered by then.
+const FOUND_WITHIN: Duration = Duration::from_secs(3);
+
+pub(super) struct Moving {
+    /// When something last came by the path in use.
+    heard: Instant,
+    /// When the viewer was last looked for.
+    looked: Option<Instant>,
+    /// It was, and has not been found.
+    missing: bool,
+    /// Until when it has to be found.
+    looks_until: Option<Instant>,
+}
+
+impl Moving {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { heard: now, looked: None, missing: false, looks_until: None }
+    }
+
+    pub(super) fn hears(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// Whether a check is reason enough to look where it comes from, which may be where the viewer was all the time.
+    pub(super) fn has_moved(&self, elsewhere: bool, now: Instant) -> bool {
+        let silent = elsewhere && now >= self.heard + SILENT;
+        (silent || self.missing) && self.looked.is_none_or(|looked| now >= looked + AGAIN_AFTER)
+    }
+
+    /// Whether to look for it without having heard from it, once.
+    pub(super) fn is_lost(&self, now: Instant) -> bool {
+        self.lost_at().is_some_and(|at| now >= at)
+    }
+
+    fn lost_at(&self) -> Option<Instant> {
+        self.looked.is_none_or(|looked| looked < self.heard).then_some(self.heard + LOST)
+    }
+
+    pub(super) fn looks(&mut self, now: Instant) {
+        (self.looked, self.missing, self.looks_until) = (Some(now), true, Some(now + FOUND_WITHIN));
+    }
+
+    /// There is a path to it.
+    pub(super) fn finds(&mut self, now: Instant) {
+        (self.heard, self.missing, self.looks_until) = (now, false, None);
+    }
+
+    /// Whether it is time to find it in another way. Says so once.
+    pub(super) fn gives_up(&mut self, now: Instant) -> bool {
+        let over = self.looks_until.is_some_and(|until| now >= until);
+        if over {
+            self.looks_until = None;
+        }
+        over
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.looks_until, self.lost_at()].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn only_who_is_silent_where_it_was_has_moved_and_is_not_looked_for_all_the_time() {
+        let t0 = start();
+        let mut moving = Moving::new(t0);
+        assert!(!moving.has_moved(true, t0 + SILENT / 2) && moving.has_moved(true, t0 + SILENT));
+        assert!(!moving.has_moved(false, t0 + SILENT), "it is where it was");
+        moving.hears(t0 + SILENT);
+        assert!(!moving.has_moved(true, t0 + SILENT));
+        let looked = t0 + 2 * SILENT;
+        moving.looks(looked);
+        assert!(!moving.has_moved(true, looked + SILENT) && moving.has_moved(false, looked + AGAIN_AFTER));
+        moving.finds(looked + SILENT);
+        assert!(!moving.has_moved(false, looked + AGAIN_AFTER));
+    }
+
+    #[test]
+    fn who_is_not_found_is_looked_for_once_and_then_in_another_way() {
+        let t0 = start();
+        let mut moving = Moving::new(t0);
+        assert_eq!(moving.poll_timeout(), Some(t0 + LOST));
+        assert!(!moving.is_lost(t0 + LOST / 2) && moving.is_lost(t0 + LOST));
+        moving.looks(t0 + LOST);
+        assert!(!moving.is_lost(t0 + 2 * LOST));
+        let end = t0 + LOST + FOUND_WITHIN;
+        assert_eq!(moving.poll_timeout(), Some(end));
+        assert!(!moving.gives_up(t0 + LOST) && moving.gives_up(end) && !moving.gives_up(end));
+        assert_eq!(moving.poll_timeout(), None);
+        // It is heard again, and lost again.
+        moving.finds(end + LOST);
+        assert_eq!(moving.poll_timeout(), Some(end + 2 * LOST));
+    }
+}
