@@ -75,10 +75,12 @@ impl Session {
         match self.phase {
             Phase::Live => {
                 let stays = |path: Path| addresses.local.iter().any(|local| local.address() == path.local);
-                if self.mending.is_awaited() || !self.transport.path().is_some_and(stays) {
-                    // The viewer learns of the new address from who asks it from there; what is offered comes later, if the
-                    // line to the server has moved as well.
+                if !self.transport.path().is_some_and(stays) {
+                    // The viewer learns of the new address from who asks it from there. An offer would have to go by the line to
+                    // the server, which has moved as well, and its answer by another one: only if that is in vain.
                     self.transport.relocate(&addresses.local, now);
+                }
+                if self.mending.is_awaited() {
                     self.restart(addresses, now);
                 }
             }

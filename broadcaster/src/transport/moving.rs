@@ -11,7 +11,7 @@ const LOST: Duration = Duration::from_secs(3);
 /// What is found is not looked for again at once, nor what is not.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Whoever is there has answered by then.
-const FOUND_WITHIN: Duration = Duration::from_secs(3);
+const FOUND_WITHIN: Duration = Duration::from_millis(1500);
 
 pub(super) struct Moving {
     /// When something last came by the path in use.
@@ -49,7 +49,11 @@ impl Moving {
     }
 
     pub(super) fn looks(&mut self, now: Instant) {
-        (self.looked, self.missing, self.looks_until) = (Some(now), true, Some(now + FOUND_WITHIN));
+        // However often it is looked for, it is missing since the first time.
+        if !std::mem::replace(&mut self.missing, true) {
+            self.looks_until = Some(now + FOUND_WITHIN);
+        }
+        self.looked = Some(now);
     }
 
     /// There is a path to it.
@@ -105,7 +109,9 @@ mod tests {
         assert!(!moving.is_lost(t0 + 2 * LOST));
         let end = t0 + LOST + FOUND_WITHIN;
         assert_eq!(moving.poll_timeout(), Some(end));
+        moving.looks(end - FOUND_WITHIN / 2);
         assert!(!moving.gives_up(t0 + LOST) && moving.gives_up(end) && !moving.gives_up(end));
+        moving.looks(end);
         assert_eq!(moving.poll_timeout(), None);
         // It is heard again, and lost again.
         moving.finds(end + LOST);
