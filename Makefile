@@ -89,11 +89,12 @@ bench-capture: build-packages ## Measure what a camera costs, beside its encoder
 	@target/release/bench capture
 
 .PHONY: lint
-lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs and licences
+lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs, lock files and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(DENY) --log-level warn check bans licenses sources
+	node scripts/check-locks.mjs
 	scripts/check-units.sh
 	cd web-viewer && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
