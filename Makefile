@@ -99,6 +99,10 @@ lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ##
 	cd web-viewer && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 	cd tests/browser && $(NPM) run check && $(NPM) run lint && $(NPM) run format:check
 
+.PHONY: audit
+audit: $(DENY) ## Ask what is known to be wrong with crates and npm packages, before a release
+	@scripts/audit.sh $(DENY)
+
 .PHONY: build
 build: workspace-packages viewer ## Build everything for development
 	cargo build --workspace --locked
