@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use rand::Rng;
+use rand::RngExt;
 use tests::{Folder, Log, Playback, Process, World};
 
 use crate::{PATIENCE, alone};

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// A radio's delay stays as it is for about so long.
 const JITTER_INTERVAL: Duration = Duration::from_millis(30);

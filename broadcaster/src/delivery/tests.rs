@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rtc_rtcp::{
     packet::Packet,
     payload_feedbacks::picture_loss_indication::PictureLossIndication,

@@ -1,6 +1,6 @@
 //! What ICE checks are made with.
 
-use rand::{Rng, distr::Alphanumeric};
+use rand::{RngExt, distr::Alphanumeric};
 
 /// The name by which ICE checks say which of our sessions they mean.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

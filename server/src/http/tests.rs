@@ -100,6 +100,7 @@ async fn the_page_and_its_files_come_as_small_as_their_reader_takes_them() {
     for path in files.chain(["/".to_owned(), "/embed.js".to_owned(), "/socket.io/socket.io.js".to_owned()]) {
         let plain = ask(&path, "identity").await;
         let kind = header(&plain, header::CONTENT_TYPE).to_owned();
+        assert_ne!(kind, "application/octet-stream", "{path}");
         assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
         assert_eq!(header(&plain, header::VARY), "accept-encoding");
         let mut sizes = vec![to_bytes(plain.into_body(), 1 << 24).await.expect("a body").len()];

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 use crate::media::Running;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const FPS: u64 = 30;
 /// IP and UDP.
