@@ -25,6 +25,8 @@ DENY_VERSION := 0.20.2
 DENY := target/tools/bin/cargo-deny
 DEB_VERSION := 3.7.0
 DEB := target/tools/bin/cargo-deb
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX := target/tools/bin/cargo-cyclonedx
 
 VIEWER_SOURCES := $(shell find web-viewer protocol/fixtures -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
@@ -108,11 +110,15 @@ build: workspace-packages viewer ## Build everything for development
 	cargo build --workspace --locked
 
 .PHONY: package
-package: build-packages package-packages viewer $(DEB) ## Build a Debian package of each program, in target/debian
+package: build-packages package-packages viewer $(DEB) $(CYCLONEDX) ## Build a Debian package of each program, in target/debian
 	@echo "==> building what is shipped (the first time takes some minutes)"
 	cargo build --profile shipped --locked -p server -p broadcaster
+	@echo "==> listing what each is made of"
+	@mkdir -p target/debian
+	node scripts/sbom.mjs write $(CYCLONEDX)
 	$(DEB) --no-build --locked --package server
 	$(DEB) --no-build --locked --package broadcaster
+	node scripts/sbom.mjs check
 
 .PHONY: viewer
 viewer: web-viewer/dist/index.html ## Build the page that the server carries
@@ -136,6 +142,10 @@ $(DENY):
 $(DEB):
 	@echo "==> building cargo-deb $(DEB_VERSION)"
 	cargo install --quiet --locked --version $(DEB_VERSION) --root target/tools cargo-deb
+
+$(CYCLONEDX):
+	@echo "==> building cargo-cyclonedx $(CYCLONEDX_VERSION), which is used too briefly to be worth optimizing"
+	cargo install --quiet --locked --debug --version $(CYCLONEDX_VERSION) --root target/tools cargo-cyclonedx
 
 .PHONY: build-packages workspace-packages demo-packages test-packages package-packages
 build-packages:

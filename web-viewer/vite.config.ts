@@ -34,6 +34,26 @@ function selfContained(name: string): Plugin {
   };
 }
 
+/** Says which packages' code is in the page, outside of what the server hands out: `make package` tells who installs it. */
+function bundled(): Plugin {
+  return {
+    name: "bundled",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const packages = new Set<string>();
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== "chunk") continue;
+        for (const [id, { renderedLength }] of Object.entries(chunk.modules)) {
+          // Vite's own helpers lie nowhere.
+          const name = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? /^\0([^/]+)\//.exec(id)?.[1];
+          if (name !== undefined && renderedLength > 0) packages.add(name);
+        }
+      }
+      writeFileSync(new URL("node_modules/.bundled.json", import.meta.url), JSON.stringify([...packages].toSorted()));
+    },
+  };
+}
+
 /** What a viewer may have to load in all, with every button pressed, in bytes, gzipped: it opens at once on a phone in a field. */
 const BUDGET = 45_000;
 
@@ -59,7 +79,7 @@ function compressed(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [socketIoClient(), selfContained("embed.js"), compressed()],
+  plugins: [socketIoClient(), selfContained("embed.js"), bundled(), compressed()],
   build: {
     target: "es2022",
     // The server's content security policy allows no `data:` addresses and no inline script.
