@@ -7,7 +7,7 @@ DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 # The crate that tests everything together has a network camera of its own.
 WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
 TEST_PACKAGES := chromium firefox-esr libegl1 libgl1-mesa-dri fonts-dejavu-core coturn iproute2 pebble pulseaudio \
-	gstreamer1.0-pulseaudio gstreamer1.0-alsa gstreamer1.0-tools
+	gstreamer1.0-pulseaudio gstreamer1.0-alsa gstreamer1.0-tools nftables
 # Finds out which libraries a binary needs.
 PACKAGE_PACKAGES := dpkg-dev
 
@@ -50,6 +50,13 @@ test: workspace-packages test-packages viewer tests/browser/node_modules/.instal
 	cargo test --workspace --locked --config 'target."cfg(unix)".runner = $(ENDS)'
 	@echo "==> testing the page in Chromium"
 	cd tests/browser && $(NPM) test
+
+.PHONY: torture
+torture: workspace-packages test-packages viewer ## Put robot, server and viewers on networks that fail (as root)
+	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked -p server -p broadcaster -p tests -p torture
+	@echo "==> trying every scenario with three seeds (an hour; what else this machine does shows)"
+	@target/release/torture --times 3
 
 .PHONY: screenshots
 screenshots: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Take the README's pictures of the page anew

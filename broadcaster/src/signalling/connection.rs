@@ -205,7 +205,6 @@ impl Connection {
 
     /// Whether this machine no longer has the address that the line begins at: nothing would ever come by it again, and nobody
     /// says so.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is open; what is not known is left alone")]
     pub(super) fn is_stranded(&self) -> bool {
         let stream = match self.socket.get_ref() {
             MaybeTlsStream::Plain(stream) => stream,

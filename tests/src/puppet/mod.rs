@@ -43,6 +43,7 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(300);
 
 /// What a puppet does from now on.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "orders are few, and none is kept")]
 pub enum Order {
     /// Its path from and to the robot.
     Path { down: Conditions, up: Conditions },
