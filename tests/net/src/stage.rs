@@ -138,7 +138,9 @@ impl Stage {
         environment: Vec<(String, String)>,
     ) -> anyhow::Result<Process> {
         let config = self.write("broadcaster.toml", &format!("server = \"{}\"\n{cameras}", server.url()))?;
-        self.start(place, "broadcaster", &["--config".into(), config.display().to_string()], environment).await
+        let filter = std::env::var("ROBOT_LOG").unwrap_or_else(|_| "info".to_owned());
+        let arguments = ["--config".into(), config.display().to_string(), "--log".into(), filter];
+        self.start(place, "broadcaster", &arguments, environment).await
     }
 
     pub async fn robot(&mut self, server: &Server) -> anyhow::Result<Robot> {
