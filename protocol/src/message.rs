@@ -41,6 +41,9 @@ impl DecodeError {
 /// Longest event name worth repeating to the one who sent it.
 const MAX_ECHO: usize = 32;
 
+/// Longest cause worth saying, in letters: some repeat all of what was wrong.
+const MAX_CAUSE: usize = 256;
+
 enum ArgumentError {
     TooLarge(SdpError),
     Malformed(String),
@@ -52,7 +55,11 @@ trait Argument: Serialize + Sized {
 }
 
 fn from_json<T: DeserializeOwned>(raw: &str) -> Result<T, ArgumentError> {
-    serde_json::from_str(raw).map_err(|error| ArgumentError::Malformed(error.to_string()))
+    serde_json::from_str(raw).map_err(|error| ArgumentError::Malformed(in_one_line(&error.to_string())))
+}
+
+fn in_one_line(cause: &str) -> String {
+    cause.chars().take(MAX_CAUSE).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 macro_rules! json_arguments {
