@@ -80,6 +80,10 @@ impl Ring {
     }
 
     pub(crate) fn push(&mut self, frame: Arc<Frame>, now: Instant) {
+        // Nobody would get past a picture of which there is nothing to send.
+        if frame.packets() == 0 {
+            return;
+        }
         if frame.keyframe {
             self.keyframe = Some(self.next());
         }
@@ -173,6 +177,13 @@ mod tests {
                 counted = counted.plus(1);
             }
         }
+    }
+
+    #[test]
+    fn pictures_with_nothing_in_them_are_nobodys() {
+        let (mut ring, t0) = (Ring::default(), start());
+        ring.push(frame(0, true, t0), t0);
+        assert_eq!((ring.next(), ring.fresh_keyframe(t0)), (FrameNumber(0), None));
     }
 
     #[test]
