@@ -8,6 +8,8 @@ use super::frame::Builder;
 pub(super) const NAL_TYPE: u8 = 0x1f;
 const NAL_REFERENCE: u8 = 0x60;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
+/// What a unit may be: the other types are those of packets' own structure (RFC 6184, section 5.2).
+const TYPES: std::ops::RangeInclusive<u8> = 1..=23;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 const FU_START: u8 = 0x80;
@@ -40,7 +42,8 @@ pub(super) fn packetise(stream: &[u8], frame: &mut Builder) {
 fn plan(stream: &[u8], max: usize, shortage: usize) -> Vec<Plan<'_>> {
     let mut plans = Vec::new();
     let mut room = 0;
-    for nal in nal_units(stream).filter(|nal| nal[0] & NAL_TYPE != ACCESS_UNIT_DELIMITER) {
+    let is_sent = |kind: u8| TYPES.contains(&kind) && kind != ACCESS_UNIT_DELIMITER;
+    for nal in nal_units(stream).filter(|nal| is_sent(nal[0] & NAL_TYPE)) {
         let shortage = if plans.is_empty() { shortage } else { 0 };
         let need = STAP_LENGTH_LEN + nal.len();
         match plans.last_mut() {
@@ -226,6 +229,13 @@ mod tests {
         let nals: [&[u8]; 4] = [&[9, 0xf0], &[0x67, 1, 2, 3], &[0x68, 4], &slice];
         let frame = frame(&nals);
         assert_eq!(reassemble(&frame), [nals[1].to_vec(), nals[2].to_vec(), slice.clone()]);
+    }
+
+    #[test]
+    fn what_would_be_taken_for_a_fragment_or_for_several_units_is_left_out() {
+        let slice = nal(0x65, 50);
+        let frame = frame(&[&[0x60, 1], &nal(0x78, 9), &nal(0x7c, 9), &slice, &nal(0x7f, 2000)]);
+        assert_eq!(reassemble(&frame), [slice]);
     }
 
     #[test]
