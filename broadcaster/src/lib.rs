@@ -15,6 +15,8 @@ pub mod commands;
 pub mod config;
 mod delivery;
 mod fanout;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod media;
 mod networks;
 mod reach;

@@ -19,6 +19,8 @@ pub mod auth;
 pub mod commands;
 pub mod config;
 mod figures;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod http;
 mod ice;
 mod listen;

@@ -3,6 +3,8 @@
 //! Anything on the robot may say it, a reading per datagram. What goes on to the viewers is what they could not know from
 //! what they were told before.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod pace;
 mod reading;
 

@@ -60,7 +60,7 @@ fn named(encoder: &Choice) -> String {
     if refused.is_empty() { encoder.to_string() } else { format!("{encoder}; {refused}") }
 }
 
-fn describe(config: &Config) -> String {
+pub(crate) fn describe(config: &Config) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("writing to a string cannot fail");
     line(format!("Shows robot {} through {}.", config.robot, config.server));

@@ -7,6 +7,8 @@ mod burst;
 mod departures;
 mod estimate;
 mod feedback;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod history;
 mod ladder;
 mod pace;

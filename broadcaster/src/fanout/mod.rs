@@ -8,6 +8,8 @@ mod allowance;
 mod audience;
 mod bitrate;
 mod camera;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod keyframes;
 mod outside;
 mod routes;

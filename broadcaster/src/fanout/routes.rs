@@ -95,7 +95,7 @@ impl Routes {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.proven.is_empty() && self.asked.is_empty() && self.traces.is_empty()
     }

@@ -26,6 +26,11 @@ impl PacketSize {
     pub(crate) fn on_wire(bytes: usize) -> Self {
         Self(bytes.clamp(Self::MIN_WIRE, Self::MAX_WIRE) - OVERHEAD)
     }
+
+    #[cfg(feature = "fuzz")]
+    pub(super) fn payload(self) -> usize {
+        self.0
+    }
 }
 
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! What a frame is after capture: an access unit, then the RTP payloads that all viewers share, kept for a while in a ring.
 
 mod frame;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod h264;
 mod ring;
 mod rings;

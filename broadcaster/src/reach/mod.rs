@@ -6,6 +6,8 @@
 
 mod allocation;
 mod binding;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod message;
 mod names;
 mod peers;

@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{capture::Tape, config::Recording};
 use keeper::Keeper;
+#[cfg(feature = "fuzz")]
+pub(crate) use mp4::fuzz;
 pub(crate) use photographer::Photographer;
 pub(crate) use place::check;
 use recorder::Recorder;

@@ -7,6 +7,8 @@ mod answer;
 mod attitude;
 mod channel;
 mod end;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod mending;
 mod offer;
 mod telling;

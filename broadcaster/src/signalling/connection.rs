@@ -100,7 +100,7 @@ struct Open {
     ping_timeout: u64,
 }
 
-enum Packet<'a> {
+pub(super) enum Packet<'a> {
     Ping,
     Close,
     Connected,
@@ -258,7 +258,7 @@ fn text(message: Message) -> Option<String> {
 }
 
 /// Reads one packet: a digit for Engine.IO, for messages another for Socket.IO, perhaps an acknowledgement's number.
-fn parse(text: &str) -> Packet<'_> {
+pub(super) fn parse(text: &str) -> Packet<'_> {
     let Some(message) = text.strip_prefix('4') else {
         return match text {
             "1" => Packet::Close,

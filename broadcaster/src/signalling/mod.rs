@@ -2,6 +2,8 @@
 
 pub(crate) mod backoff;
 mod connection;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod link;
 mod url;
 

@@ -7,6 +7,8 @@ mod agent;
 mod consent;
 mod credentials;
 mod dtls;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod guard;
 mod identity;
 mod local;

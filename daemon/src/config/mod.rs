@@ -4,6 +4,8 @@
 //! environment, and refuses those that others on the machine can read.
 
 mod fault;
+#[cfg(feature = "fuzz")]
+mod fuzz;
 mod secrets;
 mod surroundings;
 #[cfg(test)]

@@ -6,6 +6,8 @@
 mod book;
 mod door;
 mod files;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod keeper;
 mod keys;
 mod link;

@@ -8,6 +8,8 @@ mod address;
 mod backlog;
 mod connection;
 mod descriptors;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod hsts;
 mod line;
 mod redirect;

@@ -159,8 +159,8 @@ impl<'a> Message<'a> {
         peers.map(|(_, value)| self.address(value))
     }
 
-    #[cfg(test)]
-    pub(super) fn address_for_test(&self, wanted: u16) -> Option<SocketAddr> {
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn address_of(&self, wanted: u16) -> Option<SocketAddr> {
         self.address(self.find(wanted)?)
     }
 

@@ -11,6 +11,8 @@ mod allocation;
 mod barred;
 mod counters;
 pub(crate) mod credentials;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod message;
 mod nonce;
 mod pace;

@@ -5,6 +5,8 @@
 mod packet;
 #[cfg(test)]
 pub(super) use packet::answer;
+#[cfg(feature = "fuzz")]
+pub(super) use packet::{answers, question};
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -23,7 +23,7 @@ const MAX_NAME: usize = 255;
 /// Compression that points on and on leads nowhere.
 const MAX_JUMPS: usize = 8;
 
-pub(super) fn question(name: &str) -> Vec<u8> {
+pub(in crate::reach) fn question(name: &str) -> Vec<u8> {
     let mut packet = vec![0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0];
     for kind in [TYPE_A, TYPE_AAAA] {
         put_name(&mut packet, name);
@@ -34,7 +34,7 @@ pub(super) fn question(name: &str) -> Vec<u8> {
 }
 
 /// Names and their addresses, as far as the packet makes sense.
-pub(super) fn answers(packet: &[u8]) -> Vec<(String, IpAddr)> {
+pub(in crate::reach) fn answers(packet: &[u8]) -> Vec<(String, IpAddr)> {
     let mut answers = Vec::new();
     let mut reader = Reader { packet, at: 0 };
     // A packet that ends too early has said what it had to say.

@@ -2,6 +2,8 @@
 //!
 //! They hear from the fan-out through [`Requests`], and tell it what happens as [`ReachInput`]s.
 
+#[cfg(feature = "fuzz")]
+pub(in crate::reach) mod fuzz;
 mod group;
 mod line;
 mod lines;

@@ -32,9 +32,9 @@ const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 const MAX_CREDENTIAL: usize = 508;
 
 /// One url, and what its server knows us by.
-struct Target {
-    url: ServerUrl,
-    relay: Option<Credentials>,
+pub(super) struct Target {
+    pub(super) url: ServerUrl,
+    pub(super) relay: Option<Credentials>,
 }
 
 /// Ends when the fan-out does.
@@ -73,7 +73,7 @@ pub(super) async fn run(
     }
 }
 
-fn targets(list: &[IceServer]) -> Vec<Target> {
+pub(super) fn targets(list: &[IceServer]) -> Vec<Target> {
     let entries = list.iter().flat_map(|server| server.urls.iter().map(move |url| (server, url)));
     let targets = entries.take(MAX_URLS).filter_map(|(server, url)| match target(server, url) {
         Ok(target) => Some(target),

@@ -5,6 +5,8 @@
 
 mod boxes;
 mod film;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod sps;
 
 pub(super) use film::{Closing, Film, PICTURE_CLOCK, SOUND_CLOCK, Sample};

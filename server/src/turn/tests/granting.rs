@@ -17,7 +17,7 @@ fn everybody_is_told_where_they_are_in_few_bytes() {
         let (to, bytes) = world.send(flow, &request).expect("answered");
         let answer = Message::parse(&bytes).expect("a message");
         assert_eq!((to, answer.class, bytes.len()), (flow, Class::Success, length), "an address, and nothing else");
-        assert_eq!(answer.address_for_test(attribute::XOR_MAPPED_ADDRESS), Some(client));
+        assert_eq!(answer.address_of(attribute::XOR_MAPPED_ADDRESS), Some(client));
     }
 }
 

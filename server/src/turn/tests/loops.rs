@@ -89,7 +89,7 @@ async fn both_ways_in_are_answered() {
     socket.send_to(&request, running.address).await.expect("sent");
     let mut buffer = [0; 100];
     let (length, from) = socket.recv_from(&mut buffer).await.expect("answered");
-    let mapped = |bytes: &[u8]| Message::parse(bytes)?.address_for_test(attribute::XOR_MAPPED_ADDRESS);
+    let mapped = |bytes: &[u8]| Message::parse(bytes)?.address_of(attribute::XOR_MAPPED_ADDRESS);
     assert_eq!((from, mapped(&buffer[..length])), (running.address, socket.local_addr().ok()));
     let mut stream = running.connect(Ipv4Addr::LOCALHOST).await;
     assert_eq!(mapped(&ask(&mut stream).await), stream.local_addr().ok());

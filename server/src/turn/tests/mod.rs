@@ -175,7 +175,7 @@ impl Client {
             assert_eq!((answer.method, &answer.transaction[..]), (method, &request[8..20]));
             if answer.class == Class::Success {
                 assert!(answer.is_signed_by(&self.key()), "what is granted is signed");
-                let address = |kind| answer.address_for_test(kind);
+                let address = |kind| answer.address_of(kind);
                 self.relayed = address(attribute::XOR_RELAYED_ADDRESS).or(self.relayed);
                 let mapped = address(attribute::XOR_MAPPED_ADDRESS);
                 return Answer::Success { lifetime: answer.number(attribute::LIFETIME), mapped };
