@@ -28,6 +28,12 @@ DEB := target/tools/bin/cargo-deb
 CYCLONEDX_VERSION := 0.5.9
 CYCLONEDX := target/tools/bin/cargo-cyclonedx
 
+FUZZ_VERSION := 0.13.2
+FUZZ := target/tools/bin/cargo-fuzz
+# Of each way in.
+FUZZ_SECONDS ?= 60
+FUZZ_PROGRAMS = target/fuzz/$(shell rustc -vV | sed -n 's/^host: //p')/release
+
 VIEWER_SOURCES := $(shell find web-viewer protocol/fixtures -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .PHONY: help
@@ -97,6 +103,14 @@ bench-capture: build-packages ## Measure what a camera costs, beside its encoder
 	@echo "==> measuring (2 minutes; what else this machine does shows)"
 	@target/release/bench capture
 
+.PHONY: fuzz
+fuzz: workspace-packages viewer $(FUZZ) ## Try what comes from outside with bytes of a fuzzer's making
+	@echo "==> building (the first time takes some minutes)"
+	@# The fuzzer's instrumentation is not stable Rust's; this compiler has it all the same.
+	RUSTC_BOOTSTRAP=1 $(FUZZ) fuzz build --features libfuzzer --debug-assertions --target-dir target/fuzz
+	@echo "==> trying each way in for $(FUZZ_SECONDS) seconds"
+	@scripts/fuzz.sh $(FUZZ_PROGRAMS) $(FUZZ_SECONDS)
+
 .PHONY: lint
 lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs, lock files and licences
 	cargo fmt --all --check
@@ -145,6 +159,10 @@ web-viewer/dist/index.html: web-viewer/node_modules/.installed $(VIEWER_SOURCES)
 $(DENY):
 	@echo "==> building cargo-deny $(DENY_VERSION), which is used too briefly to be worth optimizing"
 	cargo install --quiet --locked --debug --version $(DENY_VERSION) --root target/tools cargo-deny
+
+$(FUZZ):
+	@echo "==> building cargo-fuzz $(FUZZ_VERSION), which is used too briefly to be worth optimizing"
+	cargo install --quiet --locked --debug --version $(FUZZ_VERSION) --root target/tools cargo-fuzz
 
 $(DEB):
 	@echo "==> building cargo-deb $(DEB_VERSION)"
