@@ -94,6 +94,8 @@ impl Entrance {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     #[test]
@@ -146,5 +148,22 @@ mod tests {
         assert_eq!(entrance.look(300, 0, at(80_000)), Entry::Missing);
         assert_eq!(entrance.look(300, 1, at(80_000)), Entry::There);
         assert_eq!(entrance.look(9000, 1, at(900_000)), Entry::There, "who has once begun can begin again");
+    }
+
+    #[test]
+    fn whatever_becomes_of_it_a_camera_is_tried_again_and_not_at_once() {
+        let mut random = SmallRng::seed_from_u64(0);
+        let mut supervision = Supervision::default();
+        let mut before = Duration::ZERO;
+        for _ in 0..20_000 {
+            let pictures = if random.random_bool(0.1) { random.random_range(0..1000) } else { 0 };
+            let delay = supervision.failed(pictures, random.random());
+            assert!(delay >= FIRST_DELAY.mul_f64(0.75) && delay <= MAX_DELAY, "{delay:?}");
+            match pictures {
+                WELL_AFTER.. => assert!(delay <= FIRST_DELAY, "it was well: {delay:?}"),
+                _ => assert!(delay >= before.mul_f64(0.75), "{delay:?} after {before:?}"),
+            }
+            before = delay;
+        }
     }
 }

@@ -9,6 +9,8 @@
 //! it is encoded at that. The way back up is the same as to a better quality, a part of it or all at once.
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};

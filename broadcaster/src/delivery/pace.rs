@@ -66,6 +66,8 @@ fn rate(bitrate: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
@@ -113,5 +115,30 @@ mod tests {
         let t0 = start();
         let room = Pace::new(1e6, t0).room(t0 + Duration::from_secs(100));
         assert!(room > 1000.0 && room <= 12_500.0, "{room}");
+    }
+
+    #[test]
+    fn what_leaves_is_what_the_path_is_believed_to_carry_and_a_burst() {
+        for seed in 0..50 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let bitrate = random.random_range(5e4..5e7);
+            let t0 = start();
+            let (mut pace, mut now, mut left) = (Pace::new(bitrate, t0), t0, 0.0);
+            for _ in 0..3000 {
+                let size = random.random_range(1..1200);
+                if pace.room(now) > 0.0 {
+                    pace.spend(size, now);
+                    left += size as f64;
+                } else {
+                    let due = pace.reopens();
+                    assert!(due > now, "seed {seed}: it would be asked over and over");
+                    now = if random.random() { due } else { now + (due - now).mul_f64(random.random()) };
+                    assert!(now < due || pace.room(now) > 0.0, "seed {seed}: it was said to be open then");
+                }
+                // The last packet may overdraw what is left.
+                let most = pace.burst() + rate(bitrate) * (now - t0).as_secs_f64() + 1200.0;
+                assert!(left <= most + 1.0, "seed {seed}: {left} of {most}");
+            }
+        }
     }
 }

@@ -198,6 +198,9 @@ impl Position {
 }
 
 #[cfg(test)]
+mod random;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::{AccessUnit, NtpTime, PacketSize, VideoCodec};

@@ -32,6 +32,8 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     #[test]
@@ -41,5 +43,30 @@ mod tests {
         let mut allowance = Allowance::new(t0);
         let taken = (0..100_000_u32).filter(|n| allowance.take(t0 + Duration::from_micros(100) * *n)).count();
         assert!((5000..5300).contains(&taken), "{taken} in ten seconds");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn within_any_time_no_more_is_taken_than_that_earns_and_who_keeps_to_it_loses_nothing() {
+        for seed in 0..20 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let mut now = Instant::now();
+            let mut allowance = Allowance::new(now);
+            // When each was taken.
+            let mut taken = Vec::new();
+            for _ in 0..5000 {
+                let pause = if random.random_bool(0.01) { 500_000 } else { 2000 };
+                now += Duration::from_micros(random.random_range(0..pause));
+                if allowance.take(now) {
+                    taken.push(now);
+                }
+                let from = taken[random.random_range(0..taken.len())];
+                let since = taken.iter().filter(|at| **at >= from).count() as f64;
+                assert!(since <= AT_ONCE + PER_SECOND * (now - from).as_secs_f64() + 1e-6, "seed {seed}: {since}");
+            }
+            let mut patient = Allowance::new(now);
+            let pace = Duration::from_secs_f64(1.0 / PER_SECOND) + Duration::from_nanos(1);
+            assert!((1..5000).all(|n| patient.take(now + pace * n)));
+        }
     }
 }

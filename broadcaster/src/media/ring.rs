@@ -140,6 +140,9 @@ impl Ring {
 }
 
 #[cfg(test)]
+mod random;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::{AccessUnit, Encoding, Moment, NtpTime, PacketSize, VideoCodec};

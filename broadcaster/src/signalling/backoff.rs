@@ -44,6 +44,8 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     #[test]
@@ -55,5 +57,30 @@ mod tests {
         backoff.reset();
         assert!(backoff.is_fresh());
         assert_eq!(backoff.next(0.0).as_millis(), 125);
+    }
+
+    #[test]
+    fn no_wait_is_shorter_than_half_of_the_first_or_longer_than_the_longest() {
+        let mut random = SmallRng::seed_from_u64(0);
+        for _ in 0..2000 {
+            let first = Duration::from_millis(random.random_range(1..2000));
+            let longest = first + Duration::from_millis(random.random_range(0..100_000));
+            let mut backoff = Backoff::between(first, longest);
+            let mut before = Duration::ZERO;
+            for _ in 0..random.random_range(1..60) {
+                if random.random_bool(0.03) {
+                    backoff.reset();
+                    before = Duration::ZERO;
+                }
+                // Anything may come out of a computation.
+                let wait = backoff.next(random.random_range(-1.0..2.0));
+                assert!(wait >= first / 2 && wait <= longest, "{wait:?} of {first:?} to {longest:?}");
+                assert!(wait >= before / 2, "{wait:?} after {before:?}: it never comes down but by its jitter");
+                before = wait;
+            }
+        }
+        // As often as a robot can fail in all its life.
+        let mut endless = Backoff { failures: u32::MAX, ..Backoff::default() };
+        assert_eq!(endless.next(1.0), LONGEST);
     }
 }

@@ -96,6 +96,8 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     const VIEWER: Rate = Rate { per_second: 20, burst: 80 };
@@ -131,5 +133,35 @@ mod tests {
         assert_eq!(said(), 80);
         pace.is_robots(true);
         assert_eq!(said(), 10_000 - 80);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an instant to count from")]
+    fn within_any_time_no_more_passes_than_that_earns_and_who_keeps_to_it_loses_nothing() {
+        for seed in 0..20 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let rate = Rate { per_second: random.random_range(1..500), burst: random.random_range(1..500) };
+            let (mut count, mut now) = (Count::default(), Instant::now());
+            let (mut passed, mut told) = (Vec::new(), false);
+            for _ in 0..4000 {
+                let pause = if random.random_bool(0.01) { 3_000_000 } else { 5_000 };
+                now += Duration::from_micros(random.random_range(0..pause));
+                match count.say(rate, now) {
+                    Verdict::Fine => passed.push(now),
+                    Verdict::TooFast { first } => {
+                        assert!(first || told, "seed {seed}: the first of a row is told");
+                        told = true;
+                    }
+                    Verdict::Flood => assert!(count.dropped > FLOOD && told),
+                }
+                let from = passed[random.random_range(0..passed.len())];
+                let since = passed.iter().filter(|at| **at >= from).count() as f64;
+                let most = f64::from(rate.burst) + f64::from(rate.per_second) * (now - from).as_secs_f64();
+                assert!(since <= most + 1e-6, "seed {seed}: {since} of {most}");
+            }
+            let (mut patient, pace) = (Count::default(), Duration::from_secs(1) / rate.per_second);
+            let pace = pace + Duration::from_nanos(1);
+            assert!((0..4000).all(|n| patient.say(rate, now + pace * n) == Verdict::Fine), "seed {seed}");
+        }
     }
 }

@@ -86,6 +86,8 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng, rngs::SmallRng};
+
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "an instant to count from; std has no other way to make one")]
@@ -121,5 +123,58 @@ mod tests {
         assert_eq!(taken, 5000);
         let later = start + Duration::from_secs(100);
         assert!(!allowance.take(1001, later) && allowance.take(1000, later) && !allowance.take(1, later));
+    }
+
+    #[test]
+    fn within_any_time_no_more_is_sent_than_that_earns_and_who_keeps_to_it_loses_nothing() {
+        for seed in 0..20 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let rate: u64 = random.random_range(1_000..5_000_000);
+            let mut now = start();
+            let mut allowance = Allowance::new(rate, now);
+            let mut sent: Vec<(Instant, u64)> = Vec::new();
+            for _ in 0..4000 {
+                let pause = if random.random_bool(0.01) { 3_000_000 } else { 3_000 };
+                now += Duration::from_micros(random.random_range(0..pause));
+                let length = random.random_range(0..1500);
+                if allowance.take(length, now) {
+                    sent.push((now, length as u64));
+                }
+                let Some((from, _)) = sent.get(random.random_range(0..sent.len().max(1))).copied() else { continue };
+                let since: u64 = sent.iter().filter(|(at, _)| *at >= from).map(|(_, length)| length).sum();
+                let most = rate as f64 * (1.0 + (now - from).as_secs_f64());
+                assert!(since as f64 <= most + 1.0, "seed {seed}: {since} of {most}");
+            }
+            let mut patient = Allowance::new(rate, now);
+            let pace = Duration::from_secs_f64(1000.0 / rate as f64) + Duration::from_micros(1);
+            assert!((0..4000).all(|n| patient.take(1000, now + pace * n)), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_answered_at_their_pace_over_any_time() {
+        for seed in 0..20 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let mut now = start();
+            let mut strangers = Strangers::new(seed, now);
+            let mut answered: Vec<(Source, Instant)> = Vec::new();
+            for _ in 0..4000 {
+                now += Duration::from_micros(random.random_range(0..8000));
+                let source = Source::from(IpAddr::from([192, 0, 2, random.random_range(0..2)]));
+                for _ in 0..random.random_range(0..4) {
+                    if strangers.may_ask(source, now) {
+                        answered.push((source, now));
+                    }
+                }
+                let Some((_, from)) = answered.get(random.random_range(0..answered.len().max(1))).copied() else {
+                    continue;
+                };
+                let since = answered.iter().filter(|(other, at)| *other == source && *at >= from).count() as f64;
+                let most = (BURST + (now - from)).as_secs_f64() / INTERVAL.as_secs_f64();
+                assert!(since <= most + 2.0, "seed {seed}: {since} of {most}");
+            }
+            let (patient, later) = (Source::from(IpAddr::from([192, 0, 2, 9])), now);
+            assert!((0..4000).all(|n| strangers.may_ask(patient, later + INTERVAL * n)), "seed {seed}");
+        }
     }
 }
