@@ -8,7 +8,7 @@ use std::{
 };
 
 use fuzz::{TARGETS, Target};
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 /// Of each way in, but for those that take longer than a moment.
 const MUTATIONS: usize = 1000;

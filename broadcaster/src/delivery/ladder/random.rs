@@ -1,6 +1,6 @@
 //! What holds of every choice of quality, whatever viewers report and wish, through long random histories.
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What a decoder needs to be given, whatever the viewer wishes and its path does, through long random histories.
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::media::{AccessUnit, NtpTime, PacketSize, VideoCodec};

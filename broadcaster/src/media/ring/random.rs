@@ -1,6 +1,6 @@
 //! The ring beside a list of all that was ever put into it, through long random histories.
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
 use crate::media::{AccessUnit, Encoding, Moment, NtpTime, PacketSize, VideoCodec};
