@@ -393,6 +393,14 @@ impl Delivery {
         self.spare.forget();
     }
 
+    /// The viewer had no path, and has one again, perhaps another: what was sent meanwhile it never got, and to find that out
+    /// takes it seconds.
+    pub(crate) fn begin_anew(&mut self, rings: &Rings, now: Instant) {
+        self.cut(rings);
+        self.estimator.restart(true, now);
+        self.wanted = self.position.renew(rings, now).or(self.wanted);
+    }
+
     pub(crate) fn handle_timeout(&mut self, rings: &Rings, now: Instant) {
         if self.ladder.poll_timeout().is_some_and(|at| at <= now) {
             self.judge(rings, now);

@@ -368,6 +368,11 @@ impl Session {
         while let Some(event) = self.transport.poll_event() {
             match event {
                 TransportEvent::Path(path) => tracing::debug!(viewer = %self.viewer, ?path, "path chosen"),
+                TransportEvent::Found => {
+                    if let Some(delivery) = &mut self.delivery {
+                        delivery.begin_anew(rings, now);
+                    }
+                }
                 TransportEvent::Keys(keys) => {
                     if let Err(error) = self.begin(keys, rings, now) {
                         self.end(SessionEnd::Failed(error), now);

@@ -63,6 +63,8 @@ pub(crate) struct Path {
 pub(crate) enum TransportEvent {
     /// Another path than before is chosen.
     Path(Path),
+    /// There is a path again after a time without one.
+    Found,
     /// The viewer is who its answer says, and these are the keys. Comes once.
     Keys(Keys),
     /// Nothing has been heard for a while; another path may be found.
@@ -178,7 +180,7 @@ impl Transport {
             self.add_local(*local)?;
         }
         self.agreed = Some((ufrag.clone(), password.clone()));
-        self.moving.finds(now);
+        self.moving.looks_otherwise(now);
         self.ice.start(ufrag, password, now)?;
         self.run_ice(now);
         Ok(())
@@ -312,10 +314,13 @@ impl Transport {
                 Event::SelectedCandidatePairChange(local, remote) => {
                     let path = Path { local: local.base_addr(), remote: remote.addr() };
                     self.consent.begin(now);
-                    self.moving.finds(now);
+                    let found = self.moving.finds(now);
                     self.ice.settle(true, now);
                     if self.path.replace(path) != Some(path) {
                         self.events.push_back(TransportEvent::Path(path));
+                    }
+                    if found {
+                        self.events.push_back(TransportEvent::Found);
                     }
                     self.dtls.start(now);
                     self.run_dtls();

@@ -56,9 +56,15 @@ impl Moving {
         self.looked = Some(now);
     }
 
-    /// There is a path to it.
-    pub(super) fn finds(&mut self, now: Instant) {
-        (self.heard, self.missing, self.looks_until) = (now, false, None);
+    /// Both ends have agreed to look for each other under other names.
+    pub(super) fn looks_otherwise(&mut self, now: Instant) {
+        (self.looked, self.looks_until) = (Some(now), None);
+    }
+
+    /// There is a path to it. True: there was none, and what was sent meanwhile is lost.
+    pub(super) fn finds(&mut self, now: Instant) -> bool {
+        (self.heard, self.looks_until) = (now, None);
+        std::mem::take(&mut self.missing)
     }
 
     /// Whether it is time to find it in another way. Says so once.
@@ -95,7 +101,7 @@ mod tests {
         let looked = t0 + 2 * SILENT;
         moving.looks(looked);
         assert!(!moving.has_moved(true, looked + SILENT) && moving.has_moved(false, looked + AGAIN_AFTER));
-        moving.finds(looked + SILENT);
+        assert!(moving.finds(looked + SILENT) && !moving.finds(looked + SILENT));
         assert!(!moving.has_moved(false, looked + AGAIN_AFTER));
     }
 
@@ -114,7 +120,8 @@ mod tests {
         moving.looks(end);
         assert_eq!(moving.poll_timeout(), None);
         // It is heard again, and lost again.
-        moving.finds(end + LOST);
+        moving.looks_otherwise(end);
+        assert!(moving.finds(end + LOST), "what was sent meanwhile is lost all the same");
         assert_eq!(moving.poll_timeout(), Some(end + 2 * LOST));
     }
 }

@@ -80,9 +80,9 @@ fn a_viewer_that_has_stopped_to_answer_costs_no_more_than_one_that_has_not() {
             tell(&mut stage, number);
             stage.now += Duration::from_millis(33);
             stage.handle_timeout();
-            sent += stage.sent().len();
+            // It is looked for as well, by checks of ICE (RFC 7983), for a while.
+            sent += stage.sent().iter().filter(|datagram| datagram.data[0] > 3).count();
         }
-        // Checks of the path are among them.
-        assert!(sent <= 36, "{sent} in a second");
+        assert!(sent <= 32, "{sent} in a second");
     }
 }
