@@ -72,6 +72,18 @@ describe("the link to the server", () => {
     expect(await Promise.all(asks)).toEqual([1, 2]);
   });
 
+  it("comes back at once when a question is met with silence", async () => {
+    const [made, line] = connected();
+    const asked = made.ask("watcher");
+    vi.advanceTimersByTime(4999);
+    expect(line.closed).toBeUndefined();
+    vi.advanceTimersByTime(1);
+    expect(await asked).toBeUndefined();
+    expect([line.closed, ends.length, heard]).toEqual(["without a word", 1, [true, false]]);
+    vi.advanceTimersByTime(1000);
+    expect(ends).toHaveLength(2);
+  });
+
   it("gives no reply when none comes, when it goes down, and while it is down", async () => {
     const [made, line] = connected();
     const late = made.ask("watcher");
