@@ -321,6 +321,8 @@ pub(super) struct Viewer {
     pub(super) heard: Vec<BytesMut>,
     /// Where it is. What comes for or from another address is lost.
     home: SocketAddr,
+    /// Where the robot was, if it has moved. What comes from there or goes there is lost.
+    left: Option<SocketAddr>,
 }
 
 impl Viewer {
@@ -369,6 +371,7 @@ impl Viewer {
                 reports: Vec::new(),
                 heard: Vec::new(),
                 home: address(VIEWER),
+                left: None,
             },
             sdp,
         )
@@ -377,6 +380,17 @@ impl Viewer {
     /// Goes on from another address. What it knows of its old one is of no use.
     pub(super) fn move_to(&mut self, home: &str) {
         self.home = address(home);
+    }
+
+    /// The same, and can be asked there.
+    pub(super) fn wander_to(&mut self, home: &str) {
+        self.move_to(home);
+        add_candidate(&mut self.connection, self.home);
+    }
+
+    /// The robot is not there any more.
+    pub(super) fn loses(&mut self, robot: &str) {
+        self.left = Some(address(robot));
     }
 
     /// Answers an offer that follows the first.
@@ -390,7 +404,7 @@ impl Viewer {
     }
 
     pub(super) fn take(&mut self, datagram: Datagram, now: Instant) {
-        if datagram.to != self.home {
+        if datagram.to != self.home || self.left == Some(datagram.from) {
             return;
         }
         if let [128..=191, kind, upper, lower, ..] = datagram.data[..]
@@ -427,7 +441,7 @@ impl Viewer {
     pub(super) fn says(&mut self) -> Option<Datagram> {
         loop {
             let TaggedBytesMut { transport, message, .. } = self.connection.poll_write()?;
-            if transport.local_addr == self.home {
+            if transport.local_addr == self.home && self.left != Some(transport.peer_addr) {
                 return Some(Datagram { data: message, from: transport.local_addr, to: transport.peer_addr });
             }
         }
