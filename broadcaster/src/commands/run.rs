@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use daemon::{config::Loaded, footer::Footer, supervisor::Supervisor};
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -79,6 +79,8 @@ impl Audience {
                 }
                 Ok(()) = reported.changed() => {
                     let Some(report) = reported.borrow_and_update().clone() else { continue };
+                    let tasks = Handle::current().metrics().num_alive_tasks();
+                    tracing::debug!(viewers = report.viewers, tasks, "going on");
                     if report.is_ready() && !ready {
                         ready = true;
                         supervisor.ready();

@@ -1,6 +1,8 @@
-//! What the kernel knows of this process. What it does not tell is left out.
+//! What the kernel knows of this process, and what runs in it. What the kernel does not tell is left out.
 
 use std::{fs, path::Path};
+
+use tokio::runtime::Handle;
 
 use super::{Kind, Text};
 
@@ -13,12 +15,15 @@ pub(crate) struct Usage {
     most_open_files: Option<u64>,
     resident_bytes: Option<u64>,
     threads: Option<u64>,
+    tasks: Option<u64>,
     processor_seconds: Option<f64>,
 }
 
 /// Reads some small files, of which none waits for a disk.
 pub(crate) fn usage() -> Usage {
-    of(Path::new("/proc/self"))
+    let runtime = Handle::try_current().ok();
+    let tasks = runtime.and_then(|runtime| u64::try_from(runtime.metrics().num_alive_tasks()).ok());
+    Usage { tasks, ..of(Path::new("/proc/self")) }
 }
 
 fn of(process: &Path) -> Usage {
@@ -36,6 +41,7 @@ fn of(process: &Path) -> Usage {
         most_open_files: limit.and_then(|limits| limits.split_whitespace().next()?.parse().ok()),
         resident_bytes: field("VmRSS").map(|kib| kib * 1024),
         threads: field("Threads"),
+        tasks: None,
         processor_seconds: processor_seconds(&stat),
     }
 }
@@ -59,6 +65,7 @@ impl Usage {
         gauge("panocast_process_max_fds", "Open files and sockets that there may be.", self.most_open_files);
         gauge("panocast_process_resident_memory_bytes", "Memory that is in use.", self.resident_bytes);
         gauge("panocast_process_threads", "Threads.", self.threads);
+        gauge("panocast_process_tasks", "Tasks of the runtime: some per connection.", self.tasks);
         if let Some(seconds) = self.processor_seconds {
             let help = "Processor time that was spent.";
             text.family("panocast_process_cpu_seconds_total", Kind::Counter, help).sample(&[], seconds);
@@ -70,13 +77,13 @@ impl Usage {
 mod tests {
     use super::*;
 
-    #[test]
-    fn linux_tells_all_of_it_and_of_nobody_nothing() {
+    #[tokio::test]
+    async fn linux_tells_all_of_it_and_of_nobody_nothing() {
         let usage = usage();
         assert!(usage.open_files.is_some_and(|files| (3..100_000).contains(&files)), "{usage:?}");
         assert!(usage.most_open_files >= usage.open_files, "{usage:?}");
         assert!(usage.resident_bytes.is_some_and(|bytes| bytes > 100_000), "{usage:?}");
-        assert!(usage.threads > Some(0) && usage.processor_seconds.is_some(), "{usage:?}");
+        assert!(usage.threads > Some(0) && usage.tasks.is_some() && usage.processor_seconds.is_some(), "{usage:?}");
         assert_eq!(of(Path::new("/nonexistent")), Usage::default());
     }
 

@@ -11,3 +11,4 @@ pub mod scenario;
 pub mod sight;
 pub mod stage;
 pub mod verdict;
+pub mod wear;

@@ -7,7 +7,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use torture::{
     report::{self, Entry, Heading, Report},
-    scenario::{ALL, Scenario},
+    scenario::{ALL, Form, Scenario},
     stage::{Length, Stage},
     verdict::Outcome,
 };
@@ -29,6 +29,9 @@ struct Cli {
     /// The short form: only whether everything happens, not how fast
     #[arg(long)]
     short: bool,
+    /// Only those that take long; once is enough for them
+    #[arg(long)]
+    soak: bool,
     /// Where results, logs and pictures go
     #[arg(long, default_value = "target/torture")]
     out: PathBuf,
@@ -66,7 +69,9 @@ fn choose(cli: &Cli) -> anyhow::Result<Vec<&'static Scenario>> {
     let unknown = cli.scenarios.iter().find(|name| !ALL.iter().any(|scenario| scenario.name == **name));
     anyhow::ensure!(unknown.is_none(), "there is no scenario {:?}; --list names all", unknown.map_or("", |name| name));
     let is_chosen = |scenario: &&Scenario| match cli.scenarios.is_empty() {
-        true => scenario.short || !cli.short,
+        true if cli.soak => scenario.form == Form::Soak,
+        true if cli.short => scenario.form == Form::Short,
+        true => scenario.form < Form::Soak,
         false => cli.scenarios.iter().any(|name| name == scenario.name),
     };
     Ok(ALL.iter().filter(is_chosen).collect())

@@ -124,11 +124,15 @@ impl Sight {
 
     /// How old pictures were, at this quantile of the samples.
     pub fn delay(&self, span: Span, quantile: f64) -> Option<f64> {
-        let mut delays: Vec<f64> =
-            self.samples.iter().filter(|sample| span.has(sample.at)).filter_map(|sample| sample.delay).collect();
+        let mut delays = self.delays(span);
         delays.sort_by(f64::total_cmp);
         let index = (quantile * delays.len() as f64).ceil() as usize;
         delays.get(index.saturating_sub(1)).copied()
+    }
+
+    /// How old pictures were, sample by sample.
+    pub fn delays(&self, span: Span) -> Vec<f64> {
+        self.samples.iter().filter(|sample| span.has(sample.at)).filter_map(|sample| sample.delay).collect()
     }
 
     /// The longest time for which the page said LIVE of a picture that stood still, beyond what nobody notices.
@@ -150,6 +154,11 @@ impl Sight {
     /// The last sample within a span.
     pub fn last(&self, span: Span) -> Sample {
         self.samples.iter().rfind(|sample| span.has(sample.at)).cloned().unwrap_or_default()
+    }
+
+    /// Packets of the picture that never came.
+    pub fn lost(&self, span: Span) -> f64 {
+        self.sum(span, |sample| sample.lost as f64).round().max(0.0)
     }
 
     /// Every name of a session that the page was in.

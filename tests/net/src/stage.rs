@@ -35,6 +35,9 @@ fps = 30
 bitrate = 1500000
 "#;
 
+/// Once a second a robot says how many tasks it has.
+const ROBOT_LOG: &str = "info,broadcaster::commands::run=debug";
+
 /// How long scenarios are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,7 +141,7 @@ impl Stage {
         environment: Vec<(String, String)>,
     ) -> anyhow::Result<Process> {
         let config = self.write("broadcaster.toml", &format!("server = \"{}\"\n{cameras}", server.url()))?;
-        let filter = std::env::var("ROBOT_LOG").unwrap_or_else(|_| "info".to_owned());
+        let filter = std::env::var("ROBOT_LOG").unwrap_or_else(|_| ROBOT_LOG.to_owned());
         let arguments = ["--config".into(), config.display().to_string(), "--log".into(), filter];
         self.start(place, "broadcaster", &arguments, environment).await
     }

@@ -16,15 +16,18 @@ pub enum Figure {
     Share(f64),
     Millis(f64),
     Count(f64),
+    Bytes(f64),
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share(share) => write!(f, "{:.1} %", share * 100.0),
+            Self::Share(share) => write!(f, "{:.1} %", share.max(0.0) * 100.0),
             Self::Millis(millis) if *millis >= 1000.0 => write!(f, "{:.1} s", millis / 1000.0),
             Self::Millis(millis) => write!(f, "{millis:.0} ms"),
             Self::Count(count) => write!(f, "{count:.0}"),
+            Self::Bytes(bytes) if *bytes >= 1e6 => write!(f, "{:.1} MB", bytes / 1e6),
+            Self::Bytes(bytes) => write!(f, "{bytes:.0} bytes"),
         }
     }
 }
@@ -161,5 +164,8 @@ mod tests {
     fn figures_read_as_people_write_them() {
         let all = [Figure::Share(0.0123), Figure::Millis(120.4), Figure::Millis(5200.0), Figure::Count(3.0)];
         assert_eq!(all.map(|figure| figure.to_string()), ["1.2 %", "120 ms", "5.2 s", "3"]);
+        assert_eq!([93.2, 2e6].map(|bytes| Figure::Bytes(bytes).to_string()), ["93 bytes", "2.0 MB"]);
+        // What floats make of nothing.
+        assert_eq!(Figure::Share(-0.0).to_string(), "0.0 %");
     }
 }

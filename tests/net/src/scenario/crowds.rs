@@ -14,6 +14,8 @@ use crate::{
 
 /// A small picture: what is tried is the crowd.
 const SMALL: &str = r#"
+[media]
+max_viewers = 600
 [[cameras]]
 id = "main"
 source = "test"

@@ -30,7 +30,8 @@ pub(super) async fn server_killed(stage: &mut Stage) -> anyhow::Result<Outcome> 
     outcome.exactly("offers to who comes after", offers as usize, 1);
     let decoded = outcome.sight.decoded(span);
     outcome.fast_at_least("pictures", Figure::Share(decoded), Figure::Share(0.995));
-    outcome.fast_at_most("time frozen", Figure::Share(outcome.sight.frozen(span)), Figure::Share(0.0));
+    outcome.exactly("packets lost", outcome.sight.lost(span) as usize, 0);
+    outcome.fast_at_most("longest freeze", Figure::Millis(outcome.sight.longest(span)), Figure::Millis(500.0));
     Ok(outcome)
 }
 
@@ -74,8 +75,10 @@ pub(super) async fn drain(stage: &mut Stage) -> anyhow::Result<Outcome> {
     outcome.exactly("sessions", outcome.sight.sessions(span).len(), 1);
     let decoded = outcome.sight.decoded(span);
     outcome.fast_at_least("pictures meanwhile", Figure::Share(decoded), Figure::Share(0.995));
+    let last = outcome.sight.frames.last().copied().unwrap_or(told);
     let said = outcome.sight.words.iter().find(|words| words.at > told && words.badge != "LIVE");
-    let said = said.map(|words| Figure::Millis(words.at - told));
-    outcome.at_most("said that it is over", said, Figure::Millis(2000.0));
+    // A robot that ends shows what it sees until it has taken its leave.
+    let said = said.map(|words| Figure::Millis((words.at - last).max(0.0)));
+    outcome.at_most("last picture until it is said that it was the last", said, Figure::Millis(2000.0));
     Ok(outcome)
 }

@@ -6,6 +6,7 @@ mod faults;
 mod moves;
 mod paths;
 mod play;
+mod soak;
 mod walls;
 
 use futures_util::future::BoxFuture;
@@ -16,9 +17,20 @@ pub struct Scenario {
     pub name: &'static str,
     /// What happens, in a few words.
     pub title: &'static str,
-    /// Whether it is part of the short form.
-    pub short: bool,
+    /// The shortest form of a run that it is part of.
+    pub form: Form,
     run: for<'a> fn(&'a mut Stage) -> BoxFuture<'a, anyhow::Result<Outcome>>,
+}
+
+/// What is run without any names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Minutes.
+    Short,
+    /// An hour, with three seeds.
+    Full,
+    /// Another one and a half, in which nothing is done but wait and count.
+    Soak,
 }
 
 impl Scenario {
@@ -32,127 +44,139 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "loss-5",
         title: "5 % of packets lost, both ways",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(paths::loss(stage, paths::LOSS_5)),
     },
     Scenario {
         name: "loss-10",
         title: "10 % of packets lost, both ways",
-        short: true,
+        form: Form::Short,
         run: |stage| Box::pin(paths::loss(stage, paths::LOSS_10)),
     },
     Scenario {
         name: "loss-20",
         title: "20 % of packets lost, both ways",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(paths::loss(stage, paths::LOSS_20)),
     },
     Scenario {
         name: "jitter",
         title: "50–200 ms delay, 25 % of packets out of order",
-        short: true,
+        form: Form::Short,
         run: |stage| Box::pin(paths::jitter(stage)),
     },
     Scenario {
         name: "cap",
         title: "1 Mbit/s for a while, of a picture that takes more",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(paths::cap(stage)),
     },
     Scenario {
         name: "tunnels",
         title: "a train: 10 s without network every 60 s",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(paths::tunnels(stage)),
     },
     Scenario {
         name: "viewer-handover",
         title: "the viewer goes from Wi-Fi to LTE",
-        short: true,
+        form: Form::Short,
         run: |stage| Box::pin(moves::viewer(stage)),
     },
     Scenario {
         name: "robot-handover",
         title: "the robot goes from Wi-Fi to LTE",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(moves::robot(stage)),
     },
     Scenario {
         name: "cones",
         title: "both behind full-cone NAT",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(walls::cones(stage)),
     },
     Scenario {
         name: "symmetric",
         title: "both behind symmetric NAT",
-        short: true,
+        form: Form::Short,
         run: |stage| Box::pin(walls::symmetric(stage)),
     },
     Scenario {
         name: "no-udp",
         title: "both behind walls that let no UDP through",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(walls::without_udp(stage)),
     },
     Scenario {
         name: "server-killed",
         title: "the server is killed, and away for 30 s",
-        short: true,
+        form: Form::Short,
         run: |stage| Box::pin(ends::server_killed(stage)),
     },
     Scenario {
         name: "robot-killed",
         title: "the robot's program is killed, and started again",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(ends::robot_killed(stage)),
     },
     Scenario {
         name: "drain",
         title: "server and robot are told to end",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(ends::drain(stage)),
     },
     Scenario {
         name: "half-open",
         title: "dead lines to the server, for 40 s",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(faults::half_open(stage)),
     },
     Scenario {
         name: "robot-offline",
         title: "the robot is offline for 35 s",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(faults::robot_offline(stage)),
     },
     Scenario {
         name: "clock",
         title: "the robot's clock is set by an hour",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(faults::clock(stage)),
     },
     Scenario {
         name: "disk-full",
         title: "recordings fill the disk",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(faults::disk_full(stage)),
     },
     Scenario {
         name: "camera-stalls",
         title: "a network camera hangs for 12 s",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(faults::camera_stalls(stage)),
     },
     Scenario {
         name: "crowd",
         title: "500 viewers within a second",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(crowds::five_hundred(stage)),
     },
     Scenario {
         name: "slow-and-good",
         title: "50 on slow paths beside 50 on good ones",
-        short: false,
+        form: Form::Full,
         run: |stage| Box::pin(crowds::slow_and_good(stage)),
+    },
+    Scenario {
+        name: "cycles",
+        title: "10,000 viewers come and go, a third of them without a word",
+        form: Form::Soak,
+        run: |stage| Box::pin(soak::cycles(stage)),
+    },
+    Scenario {
+        name: "hour",
+        title: "50 viewers for an hour in which something goes wrong every few seconds",
+        form: Form::Soak,
+        run: |stage| Box::pin(soak::hour(stage)),
     },
 ];

@@ -31,6 +31,7 @@ pub(super) async fn viewer(stage: &mut Stage) -> anyhow::Result<Outcome> {
 
 pub(super) async fn robot(stage: &mut Stage) -> anyhow::Result<Outcome> {
     let mut play = Play::begin(stage).await?;
+    play.concerns_everybody();
     let lte = stage.ground.uplink(&play.robot.place, "lte", LTE).await?;
     play.lasts(stage.takes(10)).await;
     let moved = play.mark("LTE");

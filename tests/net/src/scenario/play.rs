@@ -18,6 +18,8 @@ pub(super) struct Play {
     pub(super) robot: Robot,
     pub(super) watcher: Watcher,
     witness: Witness,
+    /// Whether what happens is none of the witness' business.
+    apart: bool,
     /// How many offers the witness should get.
     offers: usize,
     marks: Vec<Mark>,
@@ -34,12 +36,17 @@ impl Play {
     pub(super) async fn begin_with(stage: &mut Stage, server: Server, robot: Robot) -> anyhow::Result<Self> {
         let watcher = stage.watcher(&server).await?;
         let witness = stage.witness(&server).await?;
-        Ok(Self { server, robot, watcher, witness, offers: 1, marks: Vec::new(), begun: now() })
+        Ok(Self { server, robot, watcher, witness, apart: true, offers: 1, marks: Vec::new(), begun: now() })
     }
 
     /// Robots that were away for long make new offers.
     pub(super) fn expects_offers(&mut self, offers: usize) {
         self.offers = offers;
+    }
+
+    /// What happens to the robot's line happens to the witness.
+    pub(super) fn concerns_everybody(&mut self) {
+        self.apart = false;
     }
 
     /// Notes that this happens now.
@@ -58,11 +65,13 @@ impl Play {
 
     /// The end: with a picture of the page, and what holds in every scenario.
     pub(super) async fn end(self, stage: &Stage) -> anyhow::Result<Outcome> {
-        let Self { watcher, witness, offers, marks, begun, .. } = self;
+        let Self { watcher, witness, apart, offers, marks, begun, .. } = self;
         let mut outcome = seen(stage, &watcher.page, begun, marks).await?;
         let reception = witness.viewer.reception();
-        let missed = reception.missed as f64 / (reception.packets.max(1)) as f64;
-        outcome.fast_at_most("packets that a witness missed", Figure::Share(missed), Figure::Share(WITNESS_MISSES));
+        if apart {
+            let missed = Figure::Share(reception.missed as f64 / reception.packets.max(1) as f64);
+            outcome.fast_at_most("packets that a witness missed", missed, Figure::Share(WITNESS_MISSES));
+        }
         outcome.exactly("offers that the witness got", reception.offers as usize, offers);
         Ok(outcome)
     }
