@@ -15,6 +15,7 @@ use rtc_rtcp::transport_feedbacks::transport_layer_cc::TransportLayerCc;
 use super::{
     departures::{Departure, Departures},
     history::{Base, Heard, History},
+    stragglers::{Comes, Stragglers},
     train::{Passage, Train},
 };
 
@@ -52,6 +53,7 @@ pub(super) struct Estimator {
     since: Option<Instant>,
     base: Base,
     history: History,
+    stragglers: Stragglers,
     train: Option<Train>,
     /// The round trip before the last.
     former_trip: Option<Duration>,
@@ -67,6 +69,7 @@ impl Estimator {
             since: None,
             base: Base::default(),
             history: History::default(),
+            stragglers: Stragglers::default(),
             train: None,
             former_trip: None,
             estimate: Estimate { bitrate: INITIAL, ..Estimate::default() },
@@ -85,7 +88,7 @@ impl Estimator {
     /// What leaves from now on meets another queue. `base`: and perhaps another path, whose delay is to be learnt anew.
     pub(super) fn restart(&mut self, base: bool, now: Instant) {
         self.since = Some(now);
-        self.history = History::default();
+        (self.history, self.stragglers) = (History::default(), Stragglers::default());
         let Estimate { bitrate, backlog, round_trip, reported, .. } = self.estimate;
         self.estimate = Estimate { bitrate, backlog, round_trip, reported, ..Estimate::default() };
         if base {
@@ -128,12 +131,22 @@ impl Estimator {
                 continue;
             }
             match acknowledgement.arrival {
-                Some(arrival) => heard.arrived(arrival, arrival.as_secs_f64() - left, send.size()),
-                // Reports overlap where something was missed.
-                None if !acknowledgement.arrived && number >= known => heard.lost(),
+                Some(arrival) => {
+                    // Reports overlap where something was missed.
+                    if number < known {
+                        match self.stragglers.comes(number, now) {
+                            Comes::Late => {}
+                            Comes::Lost => self.history.found(),
+                            Comes::Again => continue,
+                        }
+                    }
+                    heard.arrived(arrival, arrival.as_secs_f64() - left, send.size());
+                }
+                None if !acknowledgement.arrived && number >= known => self.stragglers.misses(number, now),
                 None => {}
             }
         }
+        heard.lost(self.stragglers.give_up(now));
         if let Some(delay) = heard.least_delay() {
             self.base.add(delay, now);
         }

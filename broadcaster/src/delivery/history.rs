@@ -57,8 +57,8 @@ impl Heard {
         (self.arrived > 0).then_some(self.least_delay)
     }
 
-    pub(super) fn lost(&mut self) {
-        self.lost += 1;
+    pub(super) fn lost(&mut self, count: u32) {
+        self.lost += count;
     }
 }
 
@@ -79,6 +79,13 @@ impl History {
             self.reports.pop_front();
         }
         self.reports.push_back(heard);
+    }
+
+    /// A packet that was lost has come after all.
+    pub(super) fn found(&mut self) {
+        if let Some(heard) = self.reports.iter_mut().find(|heard| heard.lost > 0) {
+            heard.lost -= 1;
+        }
     }
 
     /// The share of packets that did not come.
@@ -188,7 +195,7 @@ mod tests {
             let mut heard = Heard::new(t0 + Duration::from_millis(first * 10 + 100));
             for packet in first..first + 10 {
                 if loses(packet) {
-                    heard.lost();
+                    heard.lost(1);
                 } else {
                     let wait = Duration::from_millis(waits(packet));
                     heard.arrived(Duration::from_millis(packet * 10) + wait, wait.as_secs_f64(), 1250);

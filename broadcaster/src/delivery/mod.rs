@@ -19,6 +19,7 @@ mod resend;
 mod sending;
 mod sent;
 mod spare;
+mod stragglers;
 #[cfg(test)]
 mod tests;
 mod train;

@@ -181,6 +181,18 @@ fn a_healthy_viewer_keeps_the_best_for_minutes() {
     }
 }
 
+/// What comes late is not lost, and what waits on its own is no queue.
+#[test]
+fn paths_that_reorder_cost_no_quality() {
+    for (seed, (delay, jitter)) in (95..).zip([(50, 150), (20, 60), (5, 15)]) {
+        let wild = Conditions { jitter: millis(jitter), reorder: 0.25, ..path(20e6, 300, delay, 0.0) };
+        let mut journey = Journey::begin(&RUNGS, wild, seed);
+        journey.pass(seconds(60));
+        let less = journey.notes.iter().filter(|note| note.rung.is_some_and(|rung| rung > 0)).count();
+        assert_eq!(less, 0, "{wild:?}");
+    }
+}
+
 /// More goes in than comes out whatever is done, but what comes is never old.
 #[test]
 fn too_little_for_anything_shows_what_is_now_and_then() {
