@@ -7,9 +7,9 @@ use protocol::IceServer;
 
 use crate::{
     Held,
-    config::Credential,
+    config::{Config, Credential},
     turn::{
-        Turn, Word,
+        self, Turn, Urls, Word,
         credentials::{Credentials, Holder, UnixTime, mint},
     },
 };
@@ -20,8 +20,16 @@ pub(crate) struct Directory {
     /// Those of the config may change.
     config: Held,
     /// Our own relay stays.
-    own: Vec<Entry>,
-    word: Option<Word>,
+    own: Option<Own>,
+}
+
+#[derive(Clone, Debug)]
+struct Own {
+    urls: Urls,
+    shared_secret: Secret,
+    word: Word,
+    /// Whether the certificate is one that clients take, of the port where it is reached over TLS: browsers ask nobody.
+    is_vouched_for: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -33,14 +41,19 @@ struct Entry {
 impl Directory {
     /// Our own relay, if there is one, and those elsewhere.
     pub(crate) fn new(config: &Held, relay: Option<&Turn>) -> Self {
-        let own = relay.into_iter().flat_map(|relay| {
-            let urls = relay.urls();
-            let shared_secret = relay.secret().clone();
-            // A relay that is full still tells everybody where they are.
-            let stun = Entry { urls: vec![urls.stun.clone()], credential: None };
-            [stun, Entry { urls: urls.turn.clone(), credential: Some(Credential::Minted { shared_secret }) }]
+        let is_vouched_for = config.borrow().tls.mode.is_vouched_for();
+        let own = relay.map(|relay| Own {
+            urls: relay.urls().clone(),
+            shared_secret: relay.secret().clone(),
+            word: relay.word(),
+            is_vouched_for,
         });
-        Self { config: config.clone(), own: own.collect(), word: relay.map(Turn::word) }
+        Self { config: config.clone(), own }
+    }
+
+    /// All ways to our own relay.
+    pub(crate) fn relayed_at(&self) -> Vec<String> {
+        self.own.as_ref().map(|own| own.ways(&self.config.borrow())).unwrap_or_default()
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -50,7 +63,7 @@ impl Directory {
             .servers
             .iter()
             .map(|entry| Entry { urls: entry.urls().to_vec(), credential: entry.credential().cloned() });
-        self.own.iter().cloned().chain(others).collect()
+        self.own.iter().flat_map(|own| own.entries(&config)).chain(others).collect()
     }
 
     fn lifetime(&self) -> Duration {
@@ -80,7 +93,7 @@ impl Directory {
 
     /// Has our own relay take back what this one was given. Relays elsewhere cannot be told.
     pub(crate) fn take_back(&self, holder: Holder, now: UnixTime) {
-        let Some(word) = &self.word else { return };
+        let Some(Own { word, .. }) = &self.own else { return };
         let until = match &holder {
             // It may come back with another key. What it is given then ends later than what it has.
             Holder::Robot(_) => now.saturating_add(self.lifetime().as_secs()).saturating_sub(1),
@@ -93,6 +106,20 @@ impl Directory {
     pub(crate) fn renew_after(&self) -> Option<Duration> {
         let ends = |entry: &Entry| matches!(entry.credential, Some(Credential::Minted { .. }));
         self.entries().iter().any(ends).then_some(self.lifetime() / 2)
+    }
+}
+
+impl Own {
+    fn entries(&self, config: &Config) -> [Entry; 2] {
+        // A relay that is full still tells everybody where they are.
+        let stun = Entry { urls: vec![self.urls.stun.clone()], credential: None };
+        let credential = Credential::Minted { shared_secret: self.shared_secret.clone() };
+        [stun, Entry { urls: self.ways(config), credential: Some(credential) }]
+    }
+
+    fn ways(&self, config: &Config) -> Vec<String> {
+        let over_tls = config.public_url.as_ref().filter(|_| self.is_vouched_for).and_then(turn::over_tls);
+        self.urls.turn.iter().cloned().chain(over_tls).collect()
     }
 }
 
@@ -142,6 +169,46 @@ mod tests {
         }
         assert_eq!(directory.renew_after(), Some(Duration::from_secs(1800)));
         assert!(!format!("{directory:?}").contains("north"));
+    }
+
+    #[tokio::test]
+    async fn our_own_relay_is_named_over_tls_where_clients_take_the_certificate_in_that_name() {
+        let relay: crate::config::Turn =
+            toml::from_str("enabled = true\nlisten = [\"127.0.0.1:0\"]\npublic_address = \"192.0.2.7:3478\"")
+                .expect("valid");
+        let relay = Turn::bind(&relay).await.expect("binds");
+        let usual = ["turn:192.0.2.7:3478?transport=udp", "turn:192.0.2.7:3478?transport=tcp"].map(str::to_owned);
+        let ways = |config: &str| {
+            let (sender, held) = watch::channel(Arc::new(toml::from_str(config).expect("valid")));
+            (Directory::new(&held, Some(&relay)), sender)
+        };
+        let files = "[tls]\nmode = \"files\"\ncertificate = \"c\"\nkey = \"k\"\n";
+        let acme = "[tls]\nmode = \"acme\"\nnames = [\"video.example.org\"]\n";
+        let public = "public_url = \"https://video.example.org:8443\"\n";
+        for (config, is_named) in [
+            (format!("{public}{files}"), true),
+            (format!("{public}{acme}"), true),
+            (files.to_owned(), false),
+            (format!("public_url = \"http://video.example.org\"\n{files}"), false),
+            (format!("{public}[tls]\nmode = \"self_signed\""), false),
+            // Whoever adds TLS before us does not pass on what is no HTTP.
+            (public.to_owned(), false),
+        ] {
+            let mut expected = usual.to_vec();
+            expected.extend(is_named.then(|| "turns:video.example.org:8443?transport=tcp".to_owned()));
+            let (directory, _sender) = ways(&config);
+            assert_eq!(directory.relayed_at(), expected, "{config}");
+            assert_eq!(directory.urls(), [&["stun:192.0.2.7:3478".to_owned()], &*expected].concat());
+        }
+        let (directory, sender) = ways(files);
+        let changed: Config = toml::from_str(&format!("{public}[tls]\nmode = \"self_signed\"")).expect("valid");
+        sender.send_replace(Arc::new(changed));
+        let told = directory.relayed_at();
+        assert_eq!(
+            told.len(),
+            3,
+            "the name counts at once, and the certificate is still the one of the start: {told:?}"
+        );
     }
 
     #[test]

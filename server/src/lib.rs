@@ -165,10 +165,11 @@ impl Server {
         let proxies = Arc::new(Proxies::new(&self.config));
         let (sender, config) = watch::channel(Arc::new(self.config));
         let ice = Directory::new(&config, self.turn.as_ref());
-        let tally = self.turn.as_ref().map(Turn::tally);
+        let relayed_at = ice.relayed_at();
+        let (tally, inlet) = (self.turn.as_ref().map(Turn::tally), self.turn.as_ref().map(Turn::inlet));
         let (app, rooms) = start(&config, keeping, ice, tally, &proxies, &mut tasks, ending.clone());
         if let Some(turn) = self.turn {
-            tracing::info!(urls = ?turn.urls().turn, "relaying for those who cannot reach each other");
+            tracing::info!(urls = ?relayed_at, "relaying for those who cannot reach each other");
             tasks.spawn(turn.run(ending.clone()));
         }
         let doorkeeper = Doorkeeper::new(&config, proxies);
@@ -181,7 +182,7 @@ impl Server {
             let (acceptor, is_vouched_for) = (encryption.acceptor.clone(), encryption.is_vouched_for);
             tasks.spawn(encryption.keep(ending.clone()));
             // Behind a router, its port may be called otherwise from outside.
-            TlsEntrance { acceptor, redirect: redirect_to(None), is_vouched_for }
+            TlsEntrance { acceptor, redirect: redirect_to(None), is_vouched_for, relay: inlet }
         });
         tasks.spawn(Entrance { doorkeeper, app, tls }.run(self.listener, ending.clone()));
         supervisor.ready();

@@ -9,7 +9,7 @@ use crate::{
         AuthMode, Config, Credential, TlsMode,
         changes::{Comparison, Effect},
     },
-    tls,
+    tls, turn,
 };
 
 /// Files that the server has open besides its connections, and some to spare.
@@ -73,6 +73,14 @@ pub fn describe(config: &Config) -> anyhow::Result<String> {
         let listen: Vec<String> = turn.listen.iter().map(ToString::to_string).collect();
         line(format!("Relays for robots and viewers that cannot reach each other, and for nobody else, at {address}."));
         line(format!("Listens for them on UDP and TCP {}: let those in.", listen.join(", ")));
+        if config.tls.mode.is_vouched_for() {
+            let known = match config.public_url.as_ref().map(turn::over_tls) {
+                Some(Some(url)) => url,
+                Some(None) => "robots and viewers are not told, as public_url is http".to_owned(),
+                None => "robots and viewers are told if public_url is set".to_owned(),
+            };
+            line(format!("Relays over TLS as well, at the port of pages: {known}."));
+        }
         line(format!(
             "Grants up to {} relayed addresses, {} to a robot or a viewer, {} to a source address, of which a tenth is for \
              robots only; each sends up to {} bytes a second.",

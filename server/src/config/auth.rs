@@ -69,6 +69,16 @@ impl Scheme {
 }
 
 impl Origin {
+    /// With brackets, if it is an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// Where no other is said, the usual one.
+    pub(crate) fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(self.scheme.port())
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         self.scheme == Scheme::Https
     }

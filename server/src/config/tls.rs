@@ -37,6 +37,16 @@ pub enum TlsMode {
     SelfSigned { names: Vec<String> },
 }
 
+impl TlsMode {
+    /// Whether an authority vouches for the certificate, as far as that is to be expected: clients take it without asking anybody.
+    pub(crate) fn is_vouched_for(&self) -> bool {
+        match self {
+            Self::Files { .. } | Self::Acme(_) => true,
+            Self::Off | Self::SelfSigned { .. } => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acme {
     pub names: Vec<String>,

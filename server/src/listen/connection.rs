@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -22,7 +22,7 @@ use axum::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite},
     net::TcpStream,
     time::timeout,
 };
@@ -31,17 +31,21 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use super::{
-    Entrance,
+    Entrance, TlsEntrance,
     address::ClientAddress,
     hsts,
     line::{Cutoff, Held, Line},
     refusal,
     seats::{NoSeat, Seat},
 };
-use crate::tls;
+use crate::{
+    tls,
+    turn::{self, Inlet},
+};
 
 /// From a connection's beginning, or the end of an answer, to the end of the next request's headers. Whoever keeps a connection
-/// in case it needs it again gives it up after this.
+/// in case it needs it again gives it up after this. Where the first byte tells what a connection is for, that one has as long,
+/// and the rest as long again.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -55,9 +59,9 @@ const HANDSHAKE: u8 = 22;
 /// Who is at the other end of a connection.
 pub(super) enum Peer {
     /// Asks for itself, and has its seat for as long as it is connected.
-    Client(IpAddr, Seat),
+    Client(SocketAddr, Seat),
     /// Asks for others, who take their seats for each request.
-    Proxy(IpAddr),
+    Proxy(SocketAddr),
 }
 
 /// What was opened, as far as it got.
@@ -77,14 +81,36 @@ impl Entrance {
             opened = timeout(HANDSHAKE_WITHIN, open(stream, &tls.acceptor)) => opened,
         };
         match opened {
-            Ok(Ok(Opened::Encrypted(stream))) => {
-                self.converse(*stream, peer, &self.app, tls.is_vouched_for, cancel).await;
-            }
+            Ok(Ok(Opened::Encrypted(stream))) => self.tell_apart(stream, tls, peer, cancel).await,
             Ok(Ok(Opened::Plain(stream))) => self.converse(stream, peer, &tls.redirect, false, cancel).await,
             Ok(Ok(Opened::Proven)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "no encrypted connection"),
             Err(_) => tracing::debug!("no encrypted connection: the handshake took too long"),
         }
+    }
+
+    /// Serves pages, or relays, whichever the first byte asks for. It is looked at where it lies: the next reader takes it from
+    /// there, as if nobody had.
+    async fn tell_apart(
+        &self,
+        mut stream: Box<TlsStream<TcpStream>>,
+        tls: &TlsEntrance,
+        peer: Peer,
+        cancel: CancellationToken,
+    ) {
+        if let Some(relay) = &tls.relay {
+            let begun = tokio::select! {
+                () = cancel.cancelled() => return,
+                begun = timeout(HEADERS_WITHIN, stream.fill_buf()) => begun,
+            };
+            match begun.map(|bytes| bytes.map(|bytes| bytes.first().copied())) {
+                Ok(Ok(Some(first))) if Inlet::is_meant_by(first) => return hand_in(stream, relay, peer).await,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return tracing::debug!(%error, "connection ended before anything was asked"),
+                Err(_) => return tracing::debug!("connection ended: nothing was asked"),
+            }
+        }
+        self.converse(*stream, peer, &self.app, tls.is_vouched_for, cancel).await;
     }
 
     /// Tells somebody why it may not come in.
@@ -103,11 +129,11 @@ impl Entrance {
     {
         let (held, cutoff, asked) = (Held::default(), Cutoff::default(), AtomicBool::new(false));
         let (address, is_proxy) = match peer {
-            Peer::Client(address, seat) => {
+            Peer::Client(from, seat) => {
                 held.set(Some(seat));
-                (address, false)
+                (from.ip(), false)
             }
-            Peer::Proxy(address) => (address, true),
+            Peer::Proxy(from) => (from.ip(), true),
         };
         let line = Line::new(stream, held.clone(), cutoff.clone());
         let service = service_fn(|request: Request<Incoming>| {
@@ -172,6 +198,23 @@ impl Entrance {
         drop(seat);
         response
     }
+}
+
+/// Leaves a client to the relay, in this task: it ends when the relay does, and may go on after this listener has.
+async fn hand_in(stream: Box<TlsStream<TcpStream>>, relay: &Inlet, peer: Peer) {
+    // A proxy that does not open what it passes on cannot say for whom: those who come by it are one to the relay.
+    let (from, seat) = match peer {
+        Peer::Client(from, seat) => (from, Some(seat)),
+        Peer::Proxy(from) => (from, None),
+    };
+    let Some(place) = relay.place(from) else { return tracing::debug!("no place at the relay") };
+    // From here on the relay's limits count it, and only those: it has as many connections as they say, whichever port they
+    // came by, open files are reckoned so (`descriptors`), and whoever is relayed takes no seat from those who want pages.
+    drop(seat);
+    if let Err(error) = turn::prepare(stream.get_ref().0) {
+        return tracing::debug!(%error, "options of a connection could not be set");
+    }
+    place.serve(stream).await;
 }
 
 async fn open(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Opened> {

@@ -2,7 +2,7 @@
 //!
 //! An [`Entrance`] is what stands behind one listening address: encryption or none, and what is served. [`seats`] decides
 //! who may come in, [`address`] who somebody is, and neither knows sockets. A connection has one task until it becomes a
-//! WebSocket, which is signalling's; its seat goes with it.
+//! WebSocket, which is signalling's; its seat goes with it. One that turns out to mean the relay gets the relay's seat instead.
 
 mod address;
 mod backlog;
@@ -28,7 +28,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Held, config::Limits};
+use crate::{Held, config::Limits, turn::Inlet};
 pub(crate) use address::{ClientAddress, Proxies};
 pub(crate) use backlog::open;
 use connection::Peer;
@@ -104,6 +104,8 @@ pub(crate) struct TlsEntrance {
     pub(crate) redirect: Router,
     /// Whether an authority vouches for the server, so that browsers may insist on encryption from then on.
     pub(crate) is_vouched_for: bool,
+    /// For those whom nothing but such a port is open to.
+    pub(crate) relay: Option<Inlet>,
 }
 
 /// Answers everything with where it is to be had encrypted: on this port, or else on the one that was asked.
@@ -144,12 +146,12 @@ impl Entrance {
         cancel: &CancellationToken,
     ) {
         set_options(&stream);
-        let address = from.ip().to_canonical();
-        let peer = if self.doorkeeper.proxies.trusts(address) {
-            Peer::Proxy(address)
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let peer = if self.doorkeeper.proxies.trusts(from.ip()) {
+            Peer::Proxy(from)
         } else {
-            match self.doorkeeper.lines.seat(ClientAddress(address)) {
-                Ok(seat) => Peer::Client(address, seat),
+            match self.doorkeeper.lines.seat(ClientAddress(from.ip())) {
+                Ok(seat) => Peer::Client(from, seat),
                 Err(why) => return self.refuse(stream, why, tasks),
             }
         };

@@ -30,6 +30,9 @@ pub(crate) const ACME_PROTOCOL: &[u8] = b"acme-tls/1";
 /// Socket.IO's WebSockets need HTTP's first version.
 const HTTP: &[u8] = b"http/1.1";
 
+/// How the relay's clients may call what they are going to speak (RFC 7443). Few do: it is their first byte that counts.
+const TURN: &[u8] = b"stun.turn";
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
     #[error(transparent)]
@@ -67,25 +70,26 @@ impl Encryption {
     /// `None` where connections are not to be encrypted. Blocks for as long as it takes to read some files.
     pub(crate) fn set_up(config: &Config) -> Result<Option<Self>, TlsError> {
         let certificates = Arc::new(Certificates::default());
-        let (is_vouched_for, upkeep) = match &config.tls.mode {
+        let is_vouched_for = config.tls.mode.is_vouched_for();
+        let upkeep = match &config.tls.mode {
             TlsMode::Off => return Ok(None),
             TlsMode::Files { certificate, key } => {
                 let mut files = Files::new(certificate.clone(), key.clone());
                 certificates.replace(files.load()?);
-                (true, Upkeep::Files(files))
+                Upkeep::Files(files)
             }
             TlsMode::SelfSigned { names } => {
                 let pair = self_signed::load_or_make(store(config), names)?;
                 tracing::info!(line = %line(&pair.fingerprint), "robots know this server by this line in their config");
                 certificates.replace(pair);
-                (false, Upkeep::None)
+                Upkeep::None
             }
             TlsMode::Acme(acme) => {
                 let authority = Authority::new(acme.clone(), store(config));
                 if let Some(pair) = authority.kept()? {
                     certificates.replace(pair);
                 }
-                (true, Upkeep::Authority(authority))
+                Upkeep::Authority(authority)
             }
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -94,6 +98,9 @@ impl Encryption {
             .with_no_client_auth()
             .with_cert_resolver(certificates.clone());
         server.alpn_protocols = vec![HTTP.to_vec(), ACME_PROTOCOL.to_vec()];
+        if config.turn.enabled {
+            server.alpn_protocols.push(TURN.to_vec());
+        }
         let acceptor = TlsAcceptor::from(Arc::new(server));
         Ok(Some(Self { acceptor, is_vouched_for, certificates, upkeep }))
     }

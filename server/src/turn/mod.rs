@@ -2,7 +2,7 @@
 //!
 //! - [`relay`] decides, and is pure: no socket, no task, no clock; `allocation`, `nonce` and `pace` are parts of it, `message`
 //!   is how it is spoken to;
-//! - `udp` and `tcp` are the loops around it;
+//! - `udp` and `tcp` are the loops around it, and [`inlet`] is where others hand in streams that they have opened;
 //! - [`credentials`] makes what lets somebody in, here or at another server with the same secret.
 //!
 //! It carries only between robots and their viewers, and no packet ever leaves to anybody who has not asked for it by name.
@@ -13,6 +13,7 @@ mod counters;
 pub(crate) mod credentials;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
+mod inlet;
 mod message;
 mod nonce;
 mod pace;
@@ -21,6 +22,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod udp;
+mod urls;
 
 use std::{
     io,
@@ -43,8 +45,11 @@ use allocation::Flow;
 pub use counters::Counters;
 use credentials::{Holder, UnixTime};
 use daemon::secret::Secret;
+pub(crate) use inlet::Inlet;
 use relay::{Now, Relay, Settings};
+pub(crate) use tcp::prepare;
 use tcp::{Lines, Seats};
+pub(crate) use urls::{Urls, over_tls};
 
 /// How often what has ended is let go of.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -63,13 +68,8 @@ pub(crate) struct Turn {
     secret: Secret,
     word: Word,
     words: mpsc::Receiver<Taken>,
-}
-
-/// How the relay is named to robots and viewers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Urls {
-    pub(crate) stun: String,
-    pub(crate) turn: Vec<String>,
+    /// For those who wait for its end.
+    ended: CancellationToken,
 }
 
 /// What the loops have in common.
@@ -144,8 +144,8 @@ impl Turn {
         let shared =
             Shared { relay: Mutex::new(Relay::new(settings, now().instant)), ports, lines: Lines::default(), seats };
         let (word, words) = mpsc::channel(WORDS);
-        let urls = Urls::new(host, port);
-        Ok(Self { shared: Arc::new(shared), listeners, urls, secret, word: Word(word), words })
+        let (urls, ended) = (Urls::new(host, port), CancellationToken::new());
+        Ok(Self { shared: Arc::new(shared), listeners, urls, secret, word: Word(word), words, ended })
     }
 
     pub(crate) fn urls(&self) -> &Urls {
@@ -161,6 +161,10 @@ impl Turn {
         self.word.clone()
     }
 
+    pub(crate) fn inlet(&self) -> Inlet {
+        Inlet::new(Arc::clone(&self.shared), self.ended.clone())
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         Tally { shared: Arc::clone(&self.shared), url: self.urls.stun.clone() }
     }
@@ -168,7 +172,8 @@ impl Turn {
     /// Serves until `cancel`, and then for as long as it carries something: pictures go on while the rest of the server ends.
     /// How long that may take is for the caller to say.
     pub(crate) async fn run(self, cancel: CancellationToken) {
-        let Self { shared, listeners, words, .. } = self;
+        let Self { shared, listeners, words, ended, .. } = self;
+        let _ended = ended.drop_guard();
         let mut tasks = JoinSet::new();
         for index in 0..shared.ports.len() {
             let shared = Arc::clone(&shared);
@@ -190,14 +195,6 @@ impl Turn {
             },
         }
         tasks.shutdown().await;
-    }
-}
-
-impl Urls {
-    fn new(host: &str, port: u16) -> Self {
-        let server = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        let turn = ["udp", "tcp"].map(|transport| format!("turn:{server}?transport={transport}"));
-        Self { stun: format!("stun:{server}"), turn: turn.to_vec() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Clients that come over TCP: how many there may be, and what each of them says and is told.
+//! Clients that come over TCP, be it encrypted or not: how many there may be, and what each of them says and is told.
 
 use std::{
     collections::HashMap,
@@ -10,8 +10,8 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, tcp},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinSet,
     time::Instant,
@@ -72,7 +72,7 @@ struct Outbox {
 }
 
 /// One stream's place among them; free when it is dropped.
-struct Seat<'a> {
+pub(super) struct Seat<'a> {
     lines: &'a Lines,
     number: u64,
     source: Source,
@@ -109,7 +109,7 @@ impl Lines {
         (open.outboxes.len(), open.refused)
     }
 
-    fn enter(&self, ip: IpAddr, seats: Seats) -> Option<Seat<'_>> {
+    pub(super) fn enter(&self, ip: IpAddr, seats: Seats) -> Option<Seat<'_>> {
         let source = Source::from(ip);
         let mut open = self.open();
         let neighbours = open.sources.get(&source).copied().unwrap_or_default();
@@ -179,7 +179,7 @@ pub(super) async fn serve(listener: TcpListener, relay: Arc<Shared>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, client)) => drop(lines.spawn(attend(stream, client, Arc::clone(&relay)))),
+                Ok((stream, client)) => drop(lines.spawn(admit(stream, client, Arc::clone(&relay)))),
                 Err(error) => {
                     tracing::warn!(%error, "the relay takes no connection; trying on");
                     tokio::time::sleep(AFTER_ERROR).await;
@@ -194,34 +194,44 @@ pub(super) async fn serve(listener: TcpListener, relay: Arc<Shared>) {
     }
 }
 
-async fn attend(stream: TcpStream, client: SocketAddr, relay: Arc<Shared>) {
+async fn admit(mut stream: TcpStream, client: SocketAddr, relay: Arc<Shared>) {
     let Some(seat) = relay.lines.enter(client.ip(), relay.seats) else { return };
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "options of a client's line could not be set");
+        return;
+    }
+    let (reader, writer) = stream.split();
+    attend(reader, writer, &seat, client, &relay).await;
+}
+
+/// What pictures need of a socket, whatever is between it and what [`attend`] is given.
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let options = SockRef::from(stream);
+    options.set_send_buffer_size(KERNEL_BUFFER)?;
+    options.set_tcp_user_timeout(Some(STALLED_AFTER))
+}
+
+/// Serves one client until it has gone, or is not worth it.
+pub(super) async fn attend(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    seat: &Seat<'_>,
+    client: SocketAddr,
+    relay: &Shared,
+) {
     let flow = Flow::Tcp { connection: seat.number, client };
-    let Err(reason) = converse(stream, &seat.outbox, flow, &relay).await;
+    let Err(reason) = tokio::select! {
+        ended = listen(reader, flow, relay) => ended,
+        ended = speak(writer, &seat.outbox) => ended,
+        ended = watch(flow, relay) => ended,
+    };
     tracing::debug!(error = &reason as &dyn std::error::Error, "a client's line ended");
     relay.forget(flow);
 }
 
-async fn converse(
-    mut stream: TcpStream,
-    outbox: &Outbox,
-    flow: Flow,
-    relay: &Shared,
-) -> Result<std::convert::Infallible, LineError> {
-    stream.set_nodelay(true)?;
-    let options = SockRef::from(&stream);
-    options.set_send_buffer_size(KERNEL_BUFFER)?;
-    options.set_tcp_user_timeout(Some(STALLED_AFTER))?;
-    let (reader, writer) = stream.split();
-    tokio::select! {
-        ended = listen(reader, flow, relay) => ended,
-        ended = speak(writer, outbox) => ended,
-        ended = watch(flow, relay) => ended,
-    }
-}
-
 async fn listen(
-    mut reader: tcp::ReadHalf<'_>,
+    mut reader: impl AsyncRead + Unpin,
     flow: Flow,
     relay: &Shared,
 ) -> Result<std::convert::Infallible, LineError> {
@@ -247,12 +257,17 @@ async fn listen(
     }
 }
 
-async fn speak(mut writer: tcp::WriteHalf<'_>, outbox: &Outbox) -> Result<std::convert::Infallible, LineError> {
+async fn speak(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) -> Result<std::convert::Infallible, LineError> {
     let mut bytes = Vec::new();
     loop {
         outbox.filled.notified().await;
         std::mem::swap(&mut bytes, &mut *outbox.lock());
-        tokio::time::timeout(STALLED_AFTER, writer.write_all(&bytes)).await.map_err(|_| LineError::Stalled)??;
+        let written = async {
+            writer.write_all(&bytes).await?;
+            // Encryption may keep the end of it to itself.
+            writer.flush().await
+        };
+        tokio::time::timeout(STALLED_AFTER, written).await.map_err(|_| LineError::Stalled)??;
         bytes.clear();
     }
 }

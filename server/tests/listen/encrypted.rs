@@ -8,7 +8,7 @@ use rustls::{
 use crate::support::{Client, Folder, Running, ask, connect, encrypt, encrypted, rest, shown, until};
 
 /// A certificate and its key, in PEM.
-fn pair() -> (String, String) {
+pub(crate) fn pair() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
@@ -17,7 +17,7 @@ fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
 }
 
-fn files(folder: &Folder, (certificate, key): &(String, String)) -> String {
+pub(crate) fn files(folder: &Folder, (certificate, key): &(String, String)) -> String {
     let (certificate, key) = (folder.write("cert.pem", certificate), folder.write("key.pem", key));
     format!("[tls]\nmode = \"files\"\ncertificate = {certificate:?}\nkey = {key:?}\n")
 }

@@ -4,4 +4,5 @@ mod authority;
 mod encrypted;
 mod limits;
 mod patience;
+mod relayed;
 mod support;

@@ -16,7 +16,7 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use server::Server;
+use server::{Server, TurnTally};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -52,6 +52,7 @@ pub(crate) async fn until(mut is_so: impl AsyncFnMut() -> bool) {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) redirect: Option<SocketAddr>,
+    pub(crate) relay: Option<TurnTally>,
     cancel: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -66,7 +67,17 @@ impl Running {
     pub(crate) async fn start_there(config: &str) -> Self {
         let server = Server::bind(toml::from_str(config).expect("a config")).await.expect("binds");
         let (address, redirect, cancel) = (server.local_addr(), server.redirects_from(), CancellationToken::new());
-        Self { address, redirect, task: tokio::spawn(server.run(cancel.clone())), cancel }
+        let relay = server.turn_tally();
+        Self { address, redirect, relay, task: tokio::spawn(server.run(cancel.clone())), cancel }
+    }
+
+    /// It may take its time after this.
+    pub(crate) fn begin_to_stop(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.task.is_finished()
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream},
     net::{TcpSocket, TcpStream, UdpSocket},
     task::JoinHandle,
 };
@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     config,
-    turn::{Tally, Turn, unix_time},
+    turn::{Inlet, Tally, Turn, unix_time},
 };
 
 struct Running {
     address: SocketAddr,
     tally: Tally,
+    inlet: Inlet,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -31,8 +32,8 @@ impl Running {
         let config: config::Turn = toml::from_str(&text).expect("valid");
         let turn = Turn::bind(&config).await.expect("binds");
         let address = turn.urls().stun.trim_start_matches("stun:").parse().expect("an address");
-        let (tally, cancel) = (turn.tally(), CancellationToken::new());
-        Self { address, tally, cancel: cancel.clone(), task: tokio::spawn(turn.run(cancel)) }
+        let (tally, inlet, cancel) = (turn.tally(), turn.inlet(), CancellationToken::new());
+        Self { address, tally, inlet, cancel: cancel.clone(), task: tokio::spawn(turn.run(cancel)) }
     }
 
     async fn connect(&self, from: Ipv4Addr) -> TcpStream {
@@ -48,7 +49,7 @@ impl Running {
 }
 
 /// An unsigned question and its whole answer.
-async fn ask(stream: &mut TcpStream) -> Vec<u8> {
+async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Vec<u8> {
     let mut request = Vec::new();
     Writer::new(&mut request, Method::Binding, Class::Request, &[9; 12]);
     // In pieces, as streams may bring it.
@@ -122,6 +123,28 @@ async fn a_source_has_so_many_connections_and_others_have_theirs() {
     }
     ask(&mut running.connect(one).await).await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_handed_in_is_one_of_its_address_and_ends_with_the_relay() {
+    let running = Running::start("max_connections_per_address = 1").await;
+    let client = address("192.0.2.1:1000");
+    let (mut near, far) = tokio::io::duplex(1 << 16);
+    let inlet = running.inlet.clone();
+    let served = tokio::spawn(async move {
+        // What is written to it leaves when it is told to, as with encryption.
+        inlet.place(client).expect("a place").serve(BufStream::new(far)).await;
+    });
+    let answer = tokio::time::timeout(10 * SECOND, ask(&mut near)).await.expect("in time");
+    let mapped = Message::parse(&answer).and_then(|answer| answer.address_of(attribute::XOR_MAPPED_ADDRESS));
+    assert_eq!(mapped, Some(client));
+    assert!(running.inlet.place(client).is_none(), "it has one");
+    assert!(running.inlet.place(address("192.0.2.2:1000")).is_some());
+    assert_eq!(running.tally.counters().connections, 1);
+    running.stop().await;
+    let ended = tokio::time::timeout(10 * SECOND, served).await.expect("in time, though nobody has hung up");
+    ended.expect("in good order");
+    assert_eq!(near.read(&mut [0]).await.expect("closed"), 0);
 }
 
 #[tokio::test]
