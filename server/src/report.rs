@@ -235,7 +235,7 @@ mod tests {
         assert!(few.contains("max_connections is 2000") && few.contains("1024") && few.contains("ulimit"), "{few}");
         let turn = toml::from_str("enabled = true\npublic_address = \"video.example.org\"").expect("valid");
         let relayed = found(Config { turn, ..Config::default() }, Some(2064));
-        assert!(relayed.contains("the relay has 1002"), "{relayed}");
+        assert!(relayed.contains("the relay has 2002"), "{relayed}");
         let slow = found(Config { drain_timeout: Duration::from_secs(60), ..Config::default() }, None);
         assert!(slow.contains("drain_timeout is 60s") && slow.contains("TimeoutStopSec"), "{slow}");
     }

@@ -102,12 +102,12 @@ impl Default for Turn {
             public_address: None,
             realm: Realm("panocast".to_owned()),
             secret: None,
-            max_allocations: count(2000),
-            max_allocations_per_user: count(2),
-            max_allocations_per_address: count(200),
+            max_allocations: count(3000),
+            max_allocations_per_user: count(3),
+            max_allocations_per_address: count(300),
             bytes_per_second: NonZeroU64::new(8_000_000).expect("not zero"),
-            max_connections: count(1000),
-            max_connections_per_address: count(100),
+            max_connections: count(2000),
+            max_connections_per_address: count(200),
         }
     }
 }

@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn the_relay_has_its_part_and_somebody_gets_in_all_the_same() {
-        assert_eq!(left(4096, 1002), 4096 - 128 - 1002);
-        assert_eq!((left(1024, 1002), left(usize::MAX, 0)), (1, usize::MAX - 128));
+        assert_eq!(left(4096, 2002), 4096 - 128 - 2002);
+        assert_eq!((left(1024, 2002), left(usize::MAX, 0)), (1, usize::MAX - 128));
     }
 }
