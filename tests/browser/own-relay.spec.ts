@@ -55,14 +55,15 @@ const relays = (page: Page): Promise<string[]> =>
   });
 
 test("the server's own relay carries the picture over UDP, from its relayed address to another", async ({ page }) => {
-  await watch(page, robot("127.0.0.1"), { relayed: true });
+  // Of two ways a busy machine may find the other one first.
+  await watch(page, robot("127.0.0.1"), { relayed: true, over: "udp" });
   const way = await path(page);
   expect([way?.local, way?.relayProtocol, way?.remote]).toEqual(["relay", "udp", "relay"]);
 });
 
 test("and over TCP, where neither has UDP", async ({ page }) => {
   test.skip(!hasIpv6, "without IPv6 no address is out of the relay's reach");
-  await watch(page, robot("[::1]"), { relayed: true, overTcp: true });
+  await watch(page, robot("[::1]"), { relayed: true, over: "tcp" });
   const way = await path(page);
   expect([way?.local, way?.relayProtocol, way?.remote]).toEqual(["relay", "tcp", "relay"]);
 });

@@ -24,8 +24,8 @@ export interface Traits {
   codec?: "video/VP8";
   /** It is reached through relays only. */
   relayed?: boolean;
-  /** It reaches relays over TCP only. */
-  overTcp?: boolean;
+  /** The only way on which it reaches relays. */
+  over?: "udp" | "tcp";
   /** It reaches the robot's relays only. */
   walled?: boolean;
 }
@@ -36,14 +36,14 @@ export async function watchPeers(page: Page, traits: Traits = {}): Promise<void>
 }
 
 /** Runs inside the page: everything that it needs stands in it. */
-function keepPeers({ codec, relayed, overTcp, walled }: Traits): void {
+function keepPeers({ codec, relayed, over, walled }: Traits): void {
   window.peers = [];
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
       const entries = configuration?.iceServers?.map((entry) => ({ ...entry, urls: [entry.urls].flat() }));
-      const iceServers = overTcp
+      const iceServers = over
         ? entries
-            ?.map((entry) => ({ ...entry, urls: entry.urls.filter((url) => url.endsWith("transport=tcp")) }))
+            ?.map((entry) => ({ ...entry, urls: entry.urls.filter((url) => url.endsWith(`transport=${over}`)) }))
             .filter(({ urls }) => urls.length > 0)
         : entries;
       super({ ...configuration, ...(iceServers && { iceServers }), ...(relayed && { iceTransportPolicy: "relay" }) });
