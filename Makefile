@@ -58,11 +58,15 @@ test: workspace-packages test-packages viewer tests/browser/node_modules/.instal
 	cd tests/browser && $(NPM) test
 
 .PHONY: torture
-torture: workspace-packages test-packages viewer ## Put robot, server and viewers on networks that fail (as root)
+torture: workspace-packages test-packages viewer ## Put all of it under fire: networks, faults, a soak, a fuzzer (as root)
 	@echo "==> building (the first time takes some minutes)"
 	cargo build --release --locked -p server -p broadcaster -p tests -p torture
 	@echo "==> trying every scenario with three seeds (an hour; what else this machine does shows)"
-	@target/release/torture --times 3
+	@target/release/torture --times 3 --readme README.md
+	@echo "==> soaking (an hour and a half)"
+	@target/release/torture --soak --out target/torture/soak --readme README.md
+	@echo "==> trying what comes from outside (three hours)"
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 
 .PHONY: screenshots
 screenshots: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Take the README's pictures of the page anew

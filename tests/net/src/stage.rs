@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use broadcaster::signalling::ServerUrl;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde::Serialize;
 use tests::{Folder, Options, Process, Viewer, binary};
 
@@ -22,6 +23,9 @@ use crate::{
 
 /// Nothing takes longer on a machine that works, however busy it is.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where servers are.
+pub const PORT: u16 = 8080;
 
 /// A picture that moves all over: what encoders are told to make of it, they need.
 pub const CAMERA: &str = r#"
@@ -64,6 +68,8 @@ pub struct Server {
     pub uplink: Uplink,
     pub process: Process,
     config: PathBuf,
+    /// Of one that encrypts.
+    certificate: Option<PathBuf>,
 }
 
 /// A program and the machine that it runs on.
@@ -104,13 +110,33 @@ impl Stage {
     /// A server with this in its config, besides what its address needs.
     pub async fn server(&mut self, config: &str) -> anyhow::Result<Server> {
         let (place, uplink) = self.ground.connected("server", Path::PERFECT).await?;
+        self.server_with(place, uplink, &format!("insecure = true\n{config}"), None).await
+    }
+
+    /// The same over TLS, with a certificate for its address from an authority of our own.
+    pub async fn encrypted_server(&mut self, config: &str) -> anyhow::Result<Server> {
+        let (place, uplink) = self.ground.connected("server", Path::PERFECT).await?;
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([uplink.address.to_string()])?;
+        let certificate = self.write("certificate.pem", &cert.pem())?;
+        let key = self.write("key.pem", &signing_key.serialize_pem())?;
+        let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", certificate.display(), key.display());
+        let config = format!("public_url = \"https://$ADDRESS:{PORT}\"\n{config}[tls]\nmode = \"files\"\n{files}");
+        self.server_with(place, uplink, &config, Some(certificate)).await
+    }
+
+    async fn server_with(
+        &self,
+        place: Place,
+        uplink: Uplink,
+        config: &str,
+        certificate: Option<PathBuf>,
+    ) -> anyhow::Result<Server> {
         let address = uplink.address;
         let config = config.replace("$ADDRESS", &address.to_string());
-        // Crowds come from one machine here.
-        let head = format!("listen = \"{address}:8080\"\ninsecure = true\nstate_dir = \"{}\"\n", self.state());
+        let head = format!("listen = \"{address}:{PORT}\"\nstate_dir = \"{}\"\n", self.state());
         let config = self.write("server.toml", &format!("{head}{config}"))?;
         let process = self.start_server(&place, &config).await?;
-        Ok(Server { place, uplink, process, config })
+        Ok(Server { place, uplink, process, config, certificate })
     }
 
     /// The same server again, after its end.
@@ -138,8 +164,10 @@ impl Stage {
         place: &Place,
         server: &Server,
         cameras: &str,
-        environment: Vec<(String, String)>,
+        mut environment: Vec<(String, String)>,
     ) -> anyhow::Result<Process> {
+        let trusted = server.certificate.iter().map(|file| ("SSL_CERT_FILE".to_owned(), file.display().to_string()));
+        environment.extend(trusted);
         let config = self.write("broadcaster.toml", &format!("server = \"{}\"\n{cameras}", server.url()))?;
         let filter = std::env::var("ROBOT_LOG").unwrap_or_else(|_| ROBOT_LOG.to_owned());
         let arguments = ["--config".into(), config.display().to_string(), "--log".into(), filter];
@@ -161,7 +189,7 @@ impl Stage {
 
     /// The robot's page in a browser on that machine, which moves.
     pub async fn page(&self, place: &Place, server: &Server) -> anyhow::Result<Chromium> {
-        let page = Chromium::start(place, self.log("chromium")?, Vec::new()).await?;
+        let page = Chromium::start(place, self.log("chromium")?).await?;
         self.open(&page, server).await?;
         Ok(page)
     }
@@ -227,7 +255,8 @@ impl Stage {
 
 impl Server {
     pub fn url(&self) -> ServerUrl {
-        format!("http://{}:8080", self.uplink.address).parse().expect("an address")
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}:{PORT}", self.uplink.address).parse().expect("an address")
     }
 }
 

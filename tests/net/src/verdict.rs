@@ -49,6 +49,7 @@ pub struct Judged {
 pub enum Bound {
     AtLeast,
     AtMost,
+    Exactly,
 }
 
 impl fmt::Display for Judged {
@@ -61,6 +62,7 @@ impl fmt::Display for Judged {
         let bound = match self.bound {
             Bound::AtLeast => "at least",
             Bound::AtMost => "at most",
+            Bound::Exactly => "exactly",
         };
         let got = self.got.map_or("nothing was seen".to_owned(), |got| got.to_string());
         write!(f, "{sign}{}: {got} ({bound} {})", self.what, self.limit)
@@ -73,6 +75,7 @@ impl Judged {
         match self.bound {
             Bound::AtLeast => got.is_some_and(|got| *got >= self.limit),
             Bound::AtMost => got.is_some_and(|got| *got <= self.limit),
+            Bound::Exactly => got.is_some_and(|got| *got == self.limit),
         }
     }
 }
@@ -88,6 +91,8 @@ pub struct Mark {
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     pub lines: Vec<Judged>,
+    /// Those that every scenario has.
+    pub everywhere: Vec<Judged>,
     pub marks: Vec<Mark>,
     pub span: Span,
     #[serde(skip)]
@@ -98,11 +103,22 @@ pub struct Outcome {
 
 impl Outcome {
     pub fn new(length: Length, sight: Sight, span: Span, marks: Vec<Mark>) -> Self {
-        Self { lines: Vec::new(), marks, span, sight, length }
+        Self { lines: Vec::new(), everywhere: Vec::new(), marks, span, sight, length }
     }
 
     pub fn holds(&self) -> bool {
-        self.lines.iter().all(|line| line.holds() || !line.counts)
+        self.lines.iter().chain(&self.everywhere).all(|line| line.holds() || !line.counts)
+    }
+
+    /// What has been judged so far is what every scenario has.
+    pub fn was_everywhere(&mut self) {
+        self.everywhere.append(&mut self.lines);
+    }
+
+    /// Milliseconds; in a short run the latter, which is for ever.
+    pub fn within(&mut self, what: &str, got: Option<f64>, limit: f64, ever: f64) {
+        let limit = if self.length == Length::Full { limit } else { ever };
+        self.at_most(what, got.map(Figure::Millis), Figure::Millis(limit));
     }
 
     /// On any machine.
@@ -123,13 +139,16 @@ impl Outcome {
         self.judge(what, Bound::AtLeast, got.into(), limit, self.length == Length::Full);
     }
 
+    /// At least the one share, or in a short run the other.
+    pub fn share(&mut self, what: &str, got: f64, limit: f64, ever: f64) {
+        let limit = if self.length == Length::Full { limit } else { ever };
+        self.at_least(what, Figure::Share(got), Figure::Share(limit));
+    }
+
     /// As often as it should have happened.
     pub fn exactly(&mut self, what: &str, got: usize, times: usize) {
         let [got, limit] = [got, times].map(|count| Figure::Count(count as f64));
-        self.judge(what, Bound::AtLeast, Some(got), limit, true);
-        if got > limit {
-            self.judge(what, Bound::AtMost, Some(got), limit, true);
-        }
+        self.judge(what, Bound::Exactly, Some(got), limit, true);
     }
 
     fn judge(&mut self, what: &str, bound: Bound, got: Option<Figure>, limit: Figure, counts: bool) {
@@ -156,7 +175,10 @@ mod tests {
         let mut outcome = Outcome::new(Length::Short, Sight::default(), Span::new(0.0, 1.0), Vec::new());
         outcome.fast_at_least("frames", Figure::Share(0.5), Figure::Share(0.95));
         assert!(outcome.holds() && !outcome.lines[0].holds());
+        outcome.within("a picture again", Some(6000.0), 5000.0, 20_000.0);
+        assert!(outcome.lines[1].holds());
         outcome.exactly("sessions", 2, 1);
+        outcome.was_everywhere();
         assert!(!outcome.holds());
     }
 

@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path};
 
+use ::tests::{Exposition, Footprint, Process};
 use anyhow::Context;
 use serde::Serialize;
-use tests::{Exposition, Footprint};
 
-use crate::stage::{Server, Stage};
+use crate::stage::{PORT, Server, Stage};
 
 /// What the server asks of whoever reads its figures.
 pub const METRICS: &str = "[metrics]\ntoken = \"read-by-the-soak\"\n";
@@ -37,7 +37,7 @@ impl Holding {
 }
 
 /// Asks the kernel, and the programs themselves.
-pub async fn held(stage: &Stage, server: &Server, robot: &tests::Process, at: f64) -> anyhow::Result<Held> {
+pub async fn held(stage: &Stage, server: &Server, robot: &Process, at: f64) -> anyhow::Result<Held> {
     let page = metrics(server).await?;
     let tasks = page.value("panocast_process_tasks", &[]).context("the server counts its tasks")?;
     let server = Holding::new(server.process.footprint()?, tasks);
@@ -50,9 +50,9 @@ pub async fn metrics(server: &Server) -> anyhow::Result<Exposition> {
     let address = server.uplink.address;
     let ask = async move {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect((address, 8080)).await?;
+        let mut stream = tokio::net::TcpStream::connect((address, PORT)).await?;
         let head = "Authorization: Bearer read-by-the-soak\r\nConnection: close\r\n";
-        stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}:8080\r\n{head}\r\n").as_bytes()).await?;
+        stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}:{PORT}\r\n{head}\r\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         anyhow::Ok(answer)

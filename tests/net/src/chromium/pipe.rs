@@ -29,16 +29,10 @@ struct Call {
 
 impl Pipe {
     /// Starts a browser where this runs.
-    pub(super) fn start(
-        program: &str,
-        arguments: &[String],
-        environment: Vec<(String, String)>,
-        log: Stdio,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn start(program: &str, arguments: &[String], log: Stdio) -> anyhow::Result<Self> {
         let mut browser = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "sh", "-c", MOVE_DESCRIPTORS, "sh", program])
             .args(arguments)
-            .envs(environment)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

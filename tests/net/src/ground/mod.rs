@@ -6,11 +6,22 @@ mod line;
 mod nat;
 mod place;
 
-use std::net::Ipv4Addr;
+use std::{fs, net::Ipv4Addr};
+
+use anyhow::Context;
 
 pub use line::{Line, Path};
 pub use nat::Nat;
 pub use place::Place;
+
+/// Where devices come from whose other end is a program.
+const TUN: &str = "/dev/net/tun";
+
+/// Why there can be no networks of our own here, if there cannot.
+pub fn obstacle() -> Option<anyhow::Error> {
+    let devices = || fs::OpenOptions::new().read(true).write(true).open(TUN).with_context(|| format!("open {TUN}"));
+    Place::new("probe").map(drop).and_then(|()| devices().map(drop)).err()
+}
 
 /// Makes machines and lines.
 pub struct Ground {

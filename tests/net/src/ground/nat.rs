@@ -11,6 +11,8 @@ pub enum Nat {
     Symmetric,
     /// The same, and no UDP leaves.
     WithoutUdp,
+    /// The same, and nothing leaves but TCP to this port.
+    OnlyTo(u16),
 }
 
 impl Nat {
@@ -18,15 +20,19 @@ impl Nat {
         let translated = match self {
             // Linux keeps the port where it can: what is let in again makes the cone full.
             Self::FullCone => "masquerade",
-            Self::Symmetric | Self::WithoutUdp => "masquerade fully-random",
+            Self::Symmetric | Self::WithoutUdp | Self::OnlyTo(_) => "masquerade fully-random",
         };
         let let_in = match self {
             Self::FullCone => format!("iifname uplink udp dport 1024-65535 dnat to {inside}"),
-            Self::Symmetric | Self::WithoutUdp => String::new(),
+            Self::Symmetric | Self::WithoutUdp | Self::OnlyTo(_) => String::new(),
         };
         let forbidden = match self {
-            Self::FullCone | Self::Symmetric => "",
-            Self::WithoutUdp => "meta l4proto udp drop",
+            Self::FullCone | Self::Symmetric => String::new(),
+            Self::WithoutUdp => "meta l4proto udp drop".to_owned(),
+            Self::OnlyTo(port) => format!(
+                "oifname uplink meta l4proto != tcp drop
+                    oifname uplink tcp dport != {port} drop"
+            ),
         };
         format!(
             "table ip nat {{
@@ -59,6 +65,6 @@ mod tests {
         let rules = |nat: Nat| nat.rules(Ipv4Addr::new(192, 168, 1, 2));
         assert!(rules(Nat::FullCone).contains("dnat to 192.168.1.2"));
         assert!(!rules(Nat::Symmetric).contains("dnat to") && rules(Nat::Symmetric).contains("fully-random"));
-        assert!(rules(Nat::WithoutUdp).contains("udp drop"));
+        assert!(rules(Nat::WithoutUdp).contains("udp drop") && rules(Nat::OnlyTo(443)).contains("dport != 443 drop"));
     }
 }

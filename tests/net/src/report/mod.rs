@@ -14,12 +14,15 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::{
-    stage::Length,
+    scenario::Form,
     verdict::{Judged, Mark, Outcome},
 };
 
 /// Between these the README has what the last run gave.
-const BEGIN: &str = "<!-- What follows is written by `make torture`. -->";
+const BEGIN: [(Form, &str); 2] = [
+    (Form::Full, "<!-- What follows is written by `make torture`, from its scenarios. -->"),
+    (Form::Soak, "<!-- What follows is written by `make torture`, from its soak. -->"),
+];
 const END: &str = "<!-- Up to here. -->";
 
 /// When, where and with what.
@@ -27,7 +30,7 @@ const END: &str = "<!-- Up to here. -->";
 pub struct Heading {
     pub date: String,
     pub machine: String,
-    pub length: Length,
+    pub form: Form,
     pub seeds: Vec<u64>,
 }
 
@@ -40,12 +43,18 @@ pub struct Entry {
     /// Why it came to no end.
     pub failed: Option<String>,
     pub lines: Vec<Judged>,
+    /// Those that every scenario has.
+    pub everywhere: Vec<Judged>,
     pub marks: Vec<Mark>,
 }
 
 impl Entry {
+    pub fn all(&self) -> impl Iterator<Item = &Judged> {
+        self.lines.iter().chain(&self.everywhere)
+    }
+
     pub fn holds(&self) -> bool {
-        self.failed.is_none() && self.lines.iter().all(|line| line.holds() || !line.counts)
+        self.failed.is_none() && self.all().all(|line| line.holds() || !line.counts)
     }
 }
 
@@ -56,9 +65,9 @@ pub struct Report {
 }
 
 impl Heading {
-    pub fn of_now(length: Length, seeds: Vec<u64>) -> Self {
+    pub fn of_now(form: Form, seeds: Vec<u64>) -> Self {
         let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        Self { date: date[..10].to_owned(), machine: machine(), length, seeds }
+        Self { date: date[..10].to_owned(), machine: machine(), form, seeds }
     }
 }
 
@@ -89,8 +98,9 @@ impl Report {
     /// Puts the table where a README has a place for it.
     pub fn show_in(&self, readme: &PathBuf) -> anyhow::Result<()> {
         let text = fs::read_to_string(readme).with_context(|| format!("read {}", readme.display()))?;
-        fs::write(readme, replaced(&text, &self.table()).context("the README has no place for the table")?)?;
-        Ok(())
+        let place = BEGIN.iter().find(|(form, _)| *form == self.heading.form).map(|(_, begin)| *begin);
+        let text = place.and_then(|begin| replaced(&text, begin, &self.table()));
+        Ok(fs::write(readme, text.context("the README has no place for the table")?)?)
     }
 
     pub fn table(&self) -> String {
@@ -98,10 +108,10 @@ impl Report {
     }
 }
 
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
+fn replaced(text: &str, begin: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(begin)?;
     let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+    Some(format!("{before}{begin}\n\n{table}\n{END}{after}"))
 }
 
 /// Draws what a viewer saw.
@@ -115,8 +125,9 @@ mod tests {
 
     #[test]
     fn a_readme_keeps_what_is_around_the_table() {
-        let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        assert_eq!(replaced(&text, "new\n"), Some(format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n")));
-        assert_eq!(replaced("none", "new"), None);
+        let (_, begin) = BEGIN[1];
+        let text = format!("before\n{begin}\nold\n{END}\nafter\n");
+        assert_eq!(replaced(&text, begin, "new\n"), Some(format!("before\n{begin}\n\nnew\n\n{END}\nafter\n")));
+        assert_eq!(replaced("none", begin, "new"), None);
     }
 }

@@ -4,18 +4,16 @@ use std::fmt::Write;
 
 use super::{Entry, Report};
 use crate::{
-    stage::Length,
+    scenario::Form,
     verdict::{Bound, Judged},
 };
 
 pub(super) fn of(report: &Report) -> String {
     let heading = &report.heading;
     let seeds = heading.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    let form = match heading.length {
-        Length::Short => "the short form",
-        Length::Full => "all of it",
-    };
-    let mut table = format!("{}, {}, seeds {seeds}: {form}.\n\n", heading.date, heading.machine);
+    let seeds = format!("seed{} {seeds}", if heading.seeds.len() == 1 { "" } else { "s" });
+    let form = if heading.form == Form::Short { ", the short form" } else { "" };
+    let mut table = format!("{}, {}, {seeds}{form}:\n\n", heading.date, heading.machine);
     let columns: String = heading.seeds.iter().map(|seed| format!(" {seed} |")).collect();
     let rule: String = heading.seeds.iter().map(|_| "--:|").collect();
     let _ = writeln!(table, "| Scenario | Line | Must be |{columns}\n|---|---|--:|{rule}");
@@ -27,7 +25,33 @@ pub(super) fn of(report: &Report) -> String {
             rows(&mut table, &runs, &heading.seeds);
         }
     }
+    everywhere(&mut table, report);
     table
+}
+
+/// Of each line that all have, the worst of all.
+fn everywhere(table: &mut String, report: &Report) {
+    let worst = |seed: &u64| {
+        let mut entry = Entry {
+            scenario: "everywhere",
+            title: "in each of them",
+            seed: *seed,
+            failed: None,
+            lines: Vec::new(),
+            everywhere: Vec::new(),
+            marks: Vec::new(),
+        };
+        for line in report.entries.iter().filter(|run| run.seed == *seed).flat_map(|run| &run.everywhere) {
+            match entry.lines.iter_mut().find(|known| is_same(known, line)) {
+                // Each of them is a most, and none of them is ever without a figure.
+                Some(known) => known.got = if line.got > known.got { line.got } else { known.got },
+                None => entry.lines.push(line.clone()),
+            }
+        }
+        entry
+    };
+    let worst: Vec<Entry> = report.heading.seeds.iter().map(worst).collect();
+    rows(table, &worst.iter().collect::<Vec<_>>(), &report.heading.seeds);
 }
 
 fn rows(table: &mut String, runs: &[&Entry], seeds: &[u64]) {
@@ -47,6 +71,7 @@ fn rows(table: &mut String, runs: &[&Entry], seeds: &[u64]) {
         let bound = match name.bound {
             Bound::AtLeast => "≥",
             Bound::AtMost => "≤",
+            Bound::Exactly => "=",
         };
         let figures = cells(&|run| {
             let Some(line) = run.lines.iter().find(|line| is_same(name, line)) else { return "–".to_owned() };
@@ -80,15 +105,24 @@ mod tests {
             got: Some(Figure::Share(got)),
             counts: true,
         };
-        let entry = |seed, lines, failed| Entry { scenario: "loss", title: "Loss", seed, failed, lines, marks: vec![] };
+        let entry = |seed, lines: Vec<Judged>, failed| Entry {
+            scenario: "loss",
+            title: "Loss",
+            seed,
+            failed,
+            everywhere: vec![Judged { what: "lies".to_owned(), bound: Bound::AtMost, ..lines[0].clone() }],
+            lines,
+            marks: vec![],
+        };
         let heading = Heading {
             date: "2000-01-01".to_owned(),
             machine: "a machine".to_owned(),
-            length: Length::Full,
+            form: Form::Full,
             seeds: vec![1, 2],
         };
-        let entries = vec![entry(1, vec![line(0.96)], None), entry(2, vec![line(0.9)], None)];
+        let entries = [(1, 0.96), (1, 0.97), (2, 0.9)].map(|(seed, got)| entry(seed, vec![line(got)], None)).into();
         let table = Report { heading, entries }.table();
         assert!(table.contains("| Loss | pictures | ≥ 95.0 % | 96.0 % | **90.0 %** |"), "{table}");
+        assert!(table.contains("| in each of them | lies | ≤ 95.0 % | **97.0 %** | 90.0 % |"), "{table}");
     }
 }

@@ -97,9 +97,8 @@ pub(super) async fn slow_and_good(stage: &mut Stage) -> anyhow::Result<Outcome> 
         anyhow::ensure!(puppet.seen().offers == 1, "a viewer had to begin again");
     }
     let mut outcome = play.end(stage).await?;
-    outcome.fast_at_least("pictures of the worst off good one", Figure::Share(least[0]), Figure::Share(0.99));
-    outcome.fast_at_least("pictures of the worst off slow one", Figure::Share(least[1]), Figure::Share(0.5));
-    outcome.at_least("pictures of any", Figure::Share(least[0].min(least[1])), Figure::Share(0.01));
+    outcome.share("pictures of the worst off good one", least[0], 0.99, 0.01);
+    outcome.share("pictures of the worst off slow one", least[1], 0.5, 0.01);
     Ok(outcome)
 }
 

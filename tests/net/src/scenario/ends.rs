@@ -30,7 +30,7 @@ pub(super) async fn server_killed(stage: &mut Stage) -> anyhow::Result<Outcome> 
     outcome.exactly("offers to who comes after", offers as usize, 1);
     let decoded = outcome.sight.decoded(span);
     outcome.fast_at_least("pictures", Figure::Share(decoded), Figure::Share(0.995));
-    outcome.exactly("packets lost", outcome.sight.lost(span) as usize, 0);
+    outcome.fast_at_most("packets lost", Figure::Count(outcome.sight.lost(span)), Figure::Count(0.0));
     outcome.fast_at_most("longest freeze", Figure::Millis(outcome.sight.longest(span)), Figure::Millis(500.0));
     Ok(outcome)
 }
@@ -48,9 +48,8 @@ pub(super) async fn robot_killed(stage: &mut Stage) -> anyhow::Result<Outcome> {
     play.mark("started again");
     play.lasts(stage.takes(20).max(Duration::from_secs(10))).await;
     let mut outcome = play.end(stage).await?;
-    let again = outcome.sight.flows_after(killed + 500.0).map(|time| Figure::Millis(time + 500.0));
-    outcome.fast_at_most("pictures again", again, Figure::Millis(8000.0));
-    outcome.at_most("pictures again, ever", again, Figure::Millis(30_000.0));
+    let again = outcome.sight.flows_after(killed + 500.0).map(|time| time + 500.0);
+    outcome.within("pictures again", again, 8000.0, 30_000.0);
     Ok(outcome)
 }
 

@@ -10,6 +10,7 @@ mod soak;
 mod walls;
 
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 
 use crate::{stage::Stage, verdict::Outcome};
 
@@ -23,7 +24,8 @@ pub struct Scenario {
 }
 
 /// What is run without any names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Minutes.
     Short,
@@ -58,6 +60,12 @@ pub const ALL: &[Scenario] = &[
         title: "20 % of packets lost, both ways",
         form: Form::Full,
         run: |stage| Box::pin(paths::loss(stage, paths::LOSS_20)),
+    },
+    Scenario {
+        name: "runs",
+        title: "10 % of packets lost, both ways, five in a row",
+        form: Form::Full,
+        run: |stage| Box::pin(paths::loss(stage, paths::IN_RUNS)),
     },
     Scenario {
         name: "jitter",
@@ -106,6 +114,12 @@ pub const ALL: &[Scenario] = &[
         title: "both behind walls that let no UDP through",
         form: Form::Full,
         run: |stage| Box::pin(walls::without_udp(stage)),
+    },
+    Scenario {
+        name: "only-pages",
+        title: "both behind walls that let nothing through but TLS to the port of pages",
+        form: Form::Full,
+        run: |stage| Box::pin(walls::only_pages(stage)),
     },
     Scenario {
         name: "server-killed",

@@ -6,7 +6,7 @@ use super::play::Play;
 use crate::{
     ground::{Path, Place, Uplink},
     stage::Stage,
-    verdict::{Figure, Outcome},
+    verdict::Outcome,
 };
 use tests::Conditions;
 
@@ -48,8 +48,7 @@ async fn hand_over(place: &Place, from: &Uplink, to: &Uplink) -> anyhow::Result<
 async fn again(stage: &Stage, play: Play, moved: f64) -> anyhow::Result<Outcome> {
     play.lasts(stage.takes(20).max(Duration::from_secs(10))).await;
     let mut outcome = play.end(stage).await?;
-    let again = outcome.sight.flows_after(moved + BETWEEN.as_secs_f64() * 1000.0).map(Figure::Millis);
-    outcome.fast_at_most("pictures again", again, Figure::Millis(AGAIN_WITHIN));
-    outcome.at_most("pictures again, ever", again, Figure::Millis(20_000.0));
+    let again = outcome.sight.flows_after(moved + BETWEEN.as_secs_f64() * 1000.0);
+    outcome.within("pictures again", again, AGAIN_WITHIN, 20_000.0);
     Ok(outcome)
 }

@@ -72,7 +72,9 @@ impl Play {
             let missed = Figure::Share(reception.missed as f64 / reception.packets.max(1) as f64);
             outcome.fast_at_most("packets that a witness missed", missed, Figure::Share(WITNESS_MISSES));
         }
-        outcome.exactly("offers that the witness got", reception.offers as usize, offers);
+        let uncalled = Figure::Count((f64::from(reception.offers) - offers as f64).abs());
+        outcome.at_most("offers to it without a cause, or missing", uncalled, Figure::Count(0.0));
+        outcome.was_everywhere();
         Ok(outcome)
     }
 }
@@ -85,5 +87,6 @@ pub(super) async fn seen(stage: &Stage, page: &Chromium, begun: Millis, marks: V
     let lied = sight.lied(span).round();
     let mut outcome = Outcome::new(stage.length, sight, span, marks);
     outcome.at_most("called LIVE while it stood still", Figure::Millis(lied), Figure::Millis(0.0));
+    outcome.was_everywhere();
     Ok(outcome)
 }

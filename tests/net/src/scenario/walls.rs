@@ -4,7 +4,7 @@ use super::play::seen;
 use crate::{
     ground::{Behind, Nat, Path},
     sight::Span,
-    stage::{PATIENCE, Stage, now},
+    stage::{PATIENCE, PORT, Server, Stage, now},
     verdict::{Figure, Outcome},
 };
 
@@ -15,28 +15,38 @@ const FIRST_PICTURE: f64 = 5000.0;
 
 /// Both behind full cones: straight from one to the other.
 pub(super) async fn cones(stage: &mut Stage) -> anyhow::Result<Outcome> {
-    let (mut outcome, path) = behind(stage, Nat::FullCone).await?;
+    let server = stage.server(RELAY).await?;
+    let (mut outcome, path) = behind(stage, server, Nat::FullCone).await?;
     outcome.exactly("relays on the way", path.matches("relay").count(), 0);
     Ok(outcome)
 }
 
 /// Both behind routers through which nobody finds the other.
 pub(super) async fn symmetric(stage: &mut Stage) -> anyhow::Result<Outcome> {
-    let (mut outcome, path) = behind(stage, Nat::Symmetric).await?;
+    let server = stage.server(RELAY).await?;
+    let (mut outcome, path) = behind(stage, server, Nat::Symmetric).await?;
     outcome.at_least("relays on the way", Figure::Count(path.matches("relay").count() as f64), Figure::Count(1.0));
     Ok(outcome)
 }
 
 /// Both behind firewalls that let no UDP through.
 pub(super) async fn without_udp(stage: &mut Stage) -> anyhow::Result<Outcome> {
-    let (mut outcome, path) = behind(stage, Nat::WithoutUdp).await?;
+    let server = stage.server(RELAY).await?;
+    let (mut outcome, path) = behind(stage, server, Nat::WithoutUdp).await?;
     outcome.exactly("relays on the way, over TCP", usize::from(path.contains("relay tcp")), 1);
     Ok(outcome)
 }
 
+/// Both behind firewalls that let nothing through but what goes to the port of pages, encrypted.
+pub(super) async fn only_pages(stage: &mut Stage) -> anyhow::Result<Outcome> {
+    let server = stage.encrypted_server(RELAY).await?;
+    let (mut outcome, path) = behind(stage, server, Nat::OnlyTo(PORT)).await?;
+    outcome.exactly("relays on the way, over TLS", usize::from(path.contains("relay tls")), 1);
+    Ok(outcome)
+}
+
 /// And what the path is, in its own words.
-async fn behind(stage: &mut Stage, nat: Nat) -> anyhow::Result<(Outcome, String)> {
-    let server = stage.server(RELAY).await?;
+async fn behind(stage: &mut Stage, server: Server, nat: Nat) -> anyhow::Result<(Outcome, String)> {
     let Behind { machine: robot, router: _robots, uplink: _uplink } =
         stage.ground.behind("robot", nat, Path::PERFECT).await?;
     let _broadcaster = stage.broadcaster(&robot, &server).await?;
@@ -49,8 +59,7 @@ async fn behind(stage: &mut Stage, nat: Nat) -> anyhow::Result<(Outcome, String)
     // A page that has just been opened says when: its first words.
     let opened = outcome.sight.words.first().map_or(begun, |words| words.at);
     let first = outcome.sight.flows_after(opened);
-    outcome.fast_at_most("first picture", first.map(Figure::Millis), Figure::Millis(FIRST_PICTURE));
-    outcome.at_most("first picture, ever", first.map(Figure::Millis), Figure::Millis(PATIENCE.as_secs_f64() * 1000.0));
+    outcome.within("first picture", first, FIRST_PICTURE, PATIENCE.as_secs_f64() * 1000.0);
     let decoded = outcome.sight.decoded(span);
     outcome.fast_at_least("pictures", Figure::Share(decoded), Figure::Share(0.95));
     let last = outcome.sight.last(span);
