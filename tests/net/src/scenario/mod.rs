@@ -63,7 +63,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "runs",
-        title: "10 % of packets lost, both ways, five in a row",
+        title: "10 % of packets lost, both ways, down five in a row",
         form: Form::Full,
         run: |stage| Box::pin(paths::loss(stage, paths::IN_RUNS)),
     },

@@ -29,13 +29,15 @@ pub(super) struct Lossy {
 pub(super) const LOSS_5: Lossy = Lossy { loss: 0.05, run: 1.0, decoded: 0.95, frozen: 0.01 };
 pub(super) const LOSS_10: Lossy = Lossy { loss: 0.10, run: 1.0, decoded: 0.85, frozen: 0.02 };
 pub(super) const LOSS_20: Lossy = Lossy { loss: 0.20, run: 1.0, decoded: 0.60, frozen: 0.05 };
-pub(super) const IN_RUNS: Lossy = Lossy { loss: 0.10, run: 5.0, decoded: 0.85, frozen: 0.05 };
+pub(super) const IN_RUNS: Lossy = Lossy { loss: 0.10, run: 5.0, decoded: 0.85, frozen: 0.10 };
 
 pub(super) async fn loss(stage: &mut Stage, lossy: Lossy) -> anyhow::Result<Outcome> {
     let Lossy { loss, run, decoded, frozen } = lossy;
     let mut play = Play::begin(stage).await?;
     play.mark("packets get lost");
-    play.watcher.uplink.line.change(Path::both(Conditions { loss, run, delay: DELAY, ..Conditions::PERFECT }));
+    let up = Conditions { loss, delay: DELAY, ..Conditions::PERFECT };
+    // What leaves a viewer is so little that a run of it lasts for long.
+    play.watcher.uplink.line.change(Path { down: Conditions { run, ..up }, up });
     let span = play.lasts(stage.takes(30)).await;
     let mut outcome = play.end(stage).await?;
     outcome.share("pictures", outcome.sight.decoded(span), decoded, AT_ALL);
