@@ -32,7 +32,7 @@ width = 320
 bitrate = 200000
 [[rungs]]
 width = 160
-bitrate = 60000
+bitrate = 100000
 "#;
 
 /// Those who vanish are given up soon, so that they do not fill the house.
