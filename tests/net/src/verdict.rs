@@ -22,7 +22,8 @@ pub enum Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share(share) => write!(f, "{:.1} %", share.max(0.0) * 100.0),
+            // Floats know a nothing that is less than nothing.
+            Self::Share(share) => write!(f, "{:.1} %", (share * 1000.0).round() / 10.0 + 0.0),
             Self::Millis(millis) if *millis >= 1000.0 => write!(f, "{:.1} s", millis / 1000.0),
             Self::Millis(millis) => write!(f, "{millis:.0} ms"),
             Self::Count(count) => write!(f, "{count:.0}"),
