@@ -70,6 +70,7 @@ pub struct Server {
     config: PathBuf,
     /// Of one that encrypts.
     certificate: Option<PathBuf>,
+    environment: Vec<(String, String)>,
 }
 
 /// A program and the machine that it runs on.
@@ -109,8 +110,13 @@ impl Stage {
 
     /// A server with this in its config, besides what its address needs.
     pub async fn server(&mut self, config: &str) -> anyhow::Result<Server> {
+        self.server_with(config, Vec::new()).await
+    }
+
+    /// The same, with more in its environment.
+    pub async fn server_with(&mut self, config: &str, environment: Vec<(String, String)>) -> anyhow::Result<Server> {
         let (place, uplink) = self.ground.connected("server", Path::PERFECT).await?;
-        self.server_with(place, uplink, &format!("insecure = true\n{config}"), None).await
+        self.serve(place, uplink, &format!("insecure = true\n{config}"), None, environment).await
     }
 
     /// The same over TLS, with a certificate for its address from an authority of our own.
@@ -121,32 +127,39 @@ impl Stage {
         let key = self.write("key.pem", &signing_key.serialize_pem())?;
         let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", certificate.display(), key.display());
         let config = format!("public_url = \"https://$ADDRESS:{PORT}\"\n{config}[tls]\nmode = \"files\"\n{files}");
-        self.server_with(place, uplink, &config, Some(certificate)).await
+        self.serve(place, uplink, &config, Some(certificate), Vec::new()).await
     }
 
-    async fn server_with(
+    async fn serve(
         &self,
         place: Place,
         uplink: Uplink,
         config: &str,
         certificate: Option<PathBuf>,
+        environment: Vec<(String, String)>,
     ) -> anyhow::Result<Server> {
         let address = uplink.address;
         let config = config.replace("$ADDRESS", &address.to_string());
         let head = format!("listen = \"{address}:{PORT}\"\nstate_dir = \"{}\"\n", self.state());
         let config = self.write("server.toml", &format!("{head}{config}"))?;
-        let process = self.start_server(&place, &config).await?;
-        Ok(Server { place, uplink, process, config, certificate })
+        let process = self.start_server(&place, &config, &environment).await?;
+        Ok(Server { place, uplink, process, config, certificate, environment })
     }
 
     /// The same server again, after its end.
     pub async fn restart(&self, server: &mut Server) -> anyhow::Result<()> {
-        server.process = self.start_server(&server.place, &server.config).await?;
+        server.process = self.start_server(&server.place, &server.config, &server.environment).await?;
         Ok(())
     }
 
-    async fn start_server(&self, place: &Place, config: &std::path::Path) -> anyhow::Result<Process> {
-        self.start(place, "server", &["--config".into(), config.display().to_string()], Vec::new()).await
+    async fn start_server(
+        &self,
+        place: &Place,
+        config: &std::path::Path,
+        environment: &[(String, String)],
+    ) -> anyhow::Result<Process> {
+        let arguments = ["--config".into(), config.display().to_string()];
+        self.start(place, "server", &arguments, environment.to_vec()).await
     }
 
     fn state(&self) -> String {

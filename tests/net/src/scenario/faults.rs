@@ -55,23 +55,28 @@ pub(super) async fn half_open(stage: &mut Stage) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The robot's wall clock is set by an hour, forth and back.
+/// The wall clocks of robot and server are set by an hour, forth and back, one after the other.
 pub(super) async fn clock(stage: &mut Stage) -> anyhow::Result<Outcome> {
-    let clock = Clock::make(stage)?;
-    let server = stage.server("").await?;
+    let [robots, servers] = [Clock::make(stage, "robot")?, Clock::make(stage, "server")?];
+    let server = stage.server_with("", servers.environment()).await?;
     let (place, uplink) = stage.ground.connected("robot", Path::PERFECT).await?;
-    let process = stage.broadcaster_with(&place, &server, CAMERA, clock.environment()).await?;
+    let process = stage.broadcaster_with(&place, &server, CAMERA, robots.environment()).await?;
     let mut play = Play::begin_with(stage, server, Robot { place, uplink, process }).await?;
     play.lasts(stage.takes(6)).await;
     let from = now();
     for hours in [1, -1, 0] {
         play.mark(&format!("{hours:+} h"));
-        clock.set(hours * 3600)?;
+        robots.set(hours * 3600)?;
         play.lasts(stage.takes(8)).await;
+        servers.set(hours * 3600)?;
+        play.lasts(stage.takes(4)).await;
     }
     let span = Span::new(from, now());
+    let late = stage.witness(&play.server).await?;
+    let offers = late.viewer.reception().offers;
     let mut outcome = play.end(stage).await?;
     outcome.exactly("sessions", outcome.sight.sessions(span).len(), 1);
+    outcome.exactly("offers to who comes after", offers as usize, 1);
     let decoded = outcome.sight.decoded(span);
     outcome.fast_at_least("pictures", Figure::Share(decoded), Figure::Share(0.98));
     outcome.fast_at_most("longest freeze", Figure::Millis(outcome.sight.longest(span)), Figure::Millis(500.0));
@@ -85,9 +90,10 @@ struct Clock {
 }
 
 impl Clock {
-    fn make(stage: &Stage) -> anyhow::Result<Self> {
+    fn make(stage: &Stage, whose: &str) -> anyhow::Result<Self> {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../browser/support/clock.c");
-        let clock = Self { library: stage.file("clock.so"), wrong_by: stage.file("wrong-by") };
+        let clock =
+            Self { library: stage.file(&format!("{whose}.so")), wrong_by: stage.file(&format!("{whose}-wrong-by")) };
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&clock.library).arg(source);
         anyhow::ensure!(compiler.status().context("start cc")?.success(), "{source} does not compile");

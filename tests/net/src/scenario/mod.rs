@@ -74,6 +74,12 @@ pub const ALL: &[Scenario] = &[
         run: |stage| Box::pin(paths::jitter(stage)),
     },
     Scenario {
+        name: "duplicates",
+        title: "30 % of packets come twice, and some out of order",
+        form: Form::Full,
+        run: |stage| Box::pin(paths::duplicates(stage)),
+    },
+    Scenario {
         name: "cap",
         title: "1 Mbit/s for a while, of a picture that takes more",
         form: Form::Full,
@@ -153,7 +159,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "clock",
-        title: "the robot's clock is set by an hour",
+        title: "the clocks of robot and server are set by an hour",
         form: Form::Full,
         run: |stage| Box::pin(faults::clock(stage)),
     },

@@ -65,6 +65,19 @@ pub(super) async fn jitter(stage: &mut Stage) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+pub(super) async fn duplicates(stage: &mut Stage) -> anyhow::Result<Outcome> {
+    let mut play = Play::begin(stage).await?;
+    play.mark("packets come twice");
+    let twice = Conditions { duplicate: 0.3, reorder: 0.05, delay: DELAY, jitter: DELAY, ..Conditions::PERFECT };
+    play.watcher.uplink.line.change(Path::both(twice));
+    let span = play.lasts(stage.takes(20)).await;
+    let mut outcome = play.end(stage).await?;
+    outcome.share("pictures", outcome.sight.decoded(span), 0.99, AT_ALL);
+    outcome.fast_at_most("time frozen", Figure::Share(outcome.sight.frozen(span)), Figure::Share(0.01));
+    outcome.exactly("sessions", outcome.sight.sessions(span).len(), 1);
+    Ok(outcome)
+}
+
 pub(super) async fn cap(stage: &mut Stage) -> anyhow::Result<Outcome> {
     let mut play = Play::begin(stage).await?;
     let before = play.lasts(stage.takes(10)).await;
