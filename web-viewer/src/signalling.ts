@@ -7,6 +7,7 @@
 import { decodeToViewer, decodeWatchReply, isCode, isNotice } from "./guards";
 import { polling, webSocket } from "./link/lines";
 import { Socket } from "./link/socket";
+import { onNetworkChange } from "./network";
 import { PROTOCOL_VERSION } from "./protocol.gen";
 import type { Code, Hello, Notice, ToServer, ToViewer, Watch, WatchReply } from "./protocol.gen";
 
@@ -38,6 +39,7 @@ export class Signalling {
     const { signal } = this.#life;
     addEventListener("pagehide", () => this.#socket.close(), { signal });
     addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.connect(), { signal });
+    onNetworkChange(() => this.#socket.doubt(), signal);
     // A planned attempt need not wait for its turn.
     addEventListener("online", () => this.#socket.connect(), { signal });
   }

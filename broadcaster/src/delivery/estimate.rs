@@ -88,11 +88,13 @@ impl Estimator {
     /// What leaves from now on meets another queue. `base`: and perhaps another path, whose delay is to be learnt anew.
     pub(super) fn restart(&mut self, base: bool, now: Instant) {
         self.since = Some(now);
-        (self.history, self.stragglers) = (History::default(), Stragglers::default());
+        self.history = History::default();
+        self.stragglers.forget();
         let Estimate { bitrate, backlog, round_trip, reported, .. } = self.estimate;
         self.estimate = Estimate { bitrate, backlog, round_trip, reported, ..Estimate::default() };
         if base {
             self.base = Base::default();
+            self.stragglers.begin_anew();
             self.former_trip = None;
         }
     }
@@ -112,7 +114,6 @@ impl Estimator {
     pub(super) fn handle(&mut self, feedback: &TransportLayerCc, now: Instant) {
         let mut heard = Heard::new(now);
         let (mut former, mut left): (Option<Departure>, f64) = (None, 0.0);
-        let known = self.heard;
         // The last chunk has symbols to spare, and the stack takes them for losses of what is still on its way.
         let count = usize::from(feedback.packet_status_count);
         for acknowledgement in convert_twcc(feedback).into_iter().take(count) {
@@ -132,17 +133,14 @@ impl Estimator {
             }
             match acknowledgement.arrival {
                 Some(arrival) => {
-                    // Reports overlap where something was missed.
-                    if number < known {
-                        match self.stragglers.comes(number, now) {
-                            Comes::Late => {}
-                            Comes::Lost => self.history.found(),
-                            Comes::Again => continue,
-                        }
+                    match self.stragglers.comes(number, now) {
+                        Comes::New | Comes::Late => {}
+                        Comes::Lost => self.history.found(),
+                        Comes::Again => continue,
                     }
                     heard.arrived(arrival, arrival.as_secs_f64() - left, send.size());
                 }
-                None if !acknowledgement.arrived && number >= known => self.stragglers.misses(number, now),
+                None if !acknowledgement.arrived => heard.lost(self.stragglers.misses(number, now)),
                 None => {}
             }
         }

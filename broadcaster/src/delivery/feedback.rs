@@ -66,6 +66,10 @@ impl Missing<'_> {
 pub(super) struct Said(Vec<Box<dyn packet::Packet>>);
 
 impl Said {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Feedback<'_>> {
         let mut budget = Budget { missing: MAX_MISSING, reported: MAX_REPORTED };
         self.0.iter().map(move |packet| understand(packet.as_ref(), &mut budget))

@@ -302,9 +302,10 @@ impl Delivery {
         }
     }
 
-    /// Takes a sealed control packet from the viewer.
-    pub(crate) fn handle_feedback(&mut self, data: &[u8], rings: &Rings, now: Instant) {
-        for feedback in self.feedback.read(data, now).iter() {
+    /// Takes a sealed control packet from the viewer. Returns whether it was the viewer's, as far as it was opened.
+    pub(crate) fn handle_feedback(&mut self, data: &[u8], rings: &Rings, now: Instant) -> bool {
+        let said = self.feedback.read(data, now);
+        for feedback in said.iter() {
             match feedback {
                 Feedback::KeyframeWanted => {
                     self.counters.keyframes_asked += 1;
@@ -335,6 +336,7 @@ impl Delivery {
                 }
             }
         }
+        !said.is_empty()
     }
 
     fn handle_reception(&mut self, report: &rtc_rtcp::reception_report::ReceptionReport, rings: &Rings, now: Instant) {
@@ -372,7 +374,7 @@ impl Delivery {
             }
             Turn::Down | Turn::Pause => {
                 if estimate.queue.max(estimate.swell) > EMPTY {
-                    self.spare.is_full(&estimate, now);
+                    self.spare.is_full(&estimate, self.ladder.bitrate(), now);
                 }
                 self.estimator.believe(estimate.carried.unwrap_or(estimate.bitrate));
                 self.cut(rings);

@@ -64,6 +64,11 @@ impl Resend {
         self.waiting.front().copied()
     }
 
+    /// Most of what may be spent has not been.
+    pub(super) fn is_flush(&self) -> bool {
+        self.budget > MAX_SAVED / 2.0
+    }
+
     /// Packets before that number are of no use any more.
     pub(super) fn forget(&mut self, before: u64) {
         self.first = before;

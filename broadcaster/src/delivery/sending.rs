@@ -170,7 +170,10 @@ impl Delivery {
                 Repeated::Sent(length) => {
                     self.counters.resent += 1;
                     self.resend.done(Some(length), now);
-                    self.spare.follow(number..number + 1, now);
+                    // Who asks for more than is usual pays for it out of the same purse.
+                    if self.resend.is_flush() {
+                        self.spare.follow(number..number + 1, now);
+                    }
                 }
                 Repeated::Gone => self.resend.done(None, now),
                 Repeated::NoRoom => break,

@@ -14,15 +14,17 @@ use std::{
 use super::estimate::Estimate;
 
 /// From such a share of losses on each packet gets a first and a second copy …
-const STARTS: [f64; 2] = [0.04, 0.12];
+const STARTS: [f64; 2] = [0.04, 0.08];
+/// … on paths that were too thin for the picture only from this one on …
+const HEAVY: f64 = 0.12;
 /// … and below these no longer.
-const STOPS: [f64; 2] = [0.02, 0.08];
+const STOPS: [f64; 2] = [0.02, 0.05];
 /// Seconds differ, those with few packets most: losses are averaged over so many.
-const AVERAGED_OVER: f64 = 1.5;
+const AVERAGED_OVER: f64 = 1.0;
 const FALLS_AFTER: Duration = Duration::from_secs(5);
 
 /// Copies grow from none to one of each packet in this time, so that a queue is seen before it is long.
-const GROWS_IN: Duration = Duration::from_secs(2);
+const GROWS_IN: Duration = Duration::from_secs(1);
 
 /// Radios lose what is sent together: a copy leaves that much later.
 const APART: Duration = Duration::from_millis(12);
@@ -40,8 +42,8 @@ const USABLE: f64 = 0.9;
 /// so many seconds.
 const HOPE: f64 = 1.25;
 const DOUBLES_IN: f64 = 20.0;
-/// How long a path that did not carry them gets none, at first and at last.
-const HOLD: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(120)];
+/// How long a path that did not carry them gets none, at first and at last. A radio that was gone for a moment lost as much.
+const HOLD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(120)];
 
 /// Runs of packets that wait for their copies to leave. They are a few pictures.
 const MAX_WAITING: usize = 64;
@@ -128,7 +130,7 @@ impl Spare {
         if self.is_needed() {
             let loses = lasts(&mut self.too_much, estimate.loss > self.without * MORE + MORE_BY, TOO_MUCH_AFTER);
             if stands || loses {
-                self.is_full(estimate, now);
+                self.is_full(estimate, bitrate, now);
                 return if stands { Verdict::Queues } else { Verdict::Loses };
             }
             let passed = now.saturating_duration_since(self.grown).as_secs_f64();
@@ -140,7 +142,7 @@ impl Spare {
             self.without = loss.max(estimate.loss);
         }
         let count = |limits: [f64; 2]| limits.into_iter().filter(|limit| loss >= *limit).count();
-        let starts = if thin && loss < STARTS[1] { 0 } else { count(STARTS) };
+        let starts = if thin && loss < HEAVY { 0 } else { count(STARTS) };
         if starts > self.copies && !stands && now >= self.not_before {
             self.carries = self.carries.map(|carries| carries * HOPE);
             (self.copies, self.grown) = (starts, now);
@@ -163,9 +165,14 @@ impl Spare {
         (self.level, self.grown) = (0.0, now);
     }
 
-    /// The path carries no more than it does.
-    pub(super) fn is_full(&mut self, estimate: &Estimate, now: Instant) {
-        self.carries = estimate.carried.or(estimate.received).or(self.carries);
+    /// The path carries no more than it does; `bitrate` is that of the picture, which goes on.
+    pub(super) fn is_full(&mut self, estimate: &Estimate, bitrate: f64, now: Instant) {
+        let stands = estimate.queue.max(estimate.swell) > MAX_QUEUE;
+        let carried = if stands { estimate.carried.or(estimate.received) } else { estimate.received };
+        // Losses alone may be a radio's that was gone for a moment. Once more, and they are of what does not fit.
+        if stands || self.hold > HOLD[0] {
+            self.carries = carried.map(|carried| carried.max(bitrate)).or(self.carries);
+        }
         self.not_before = now + self.hold;
         if self.is_needed() {
             self.hold = (self.hold * 2).min(HOLD[1]);
@@ -261,7 +268,7 @@ mod tests {
         let mut now = lasts(&mut spare, 0.03, 0, start(), 5.0);
         spare.follow(0..4, now);
         assert!(copies(&mut spare, now).is_empty());
-        now = lasts(&mut spare, 0.06, 0, now, 2.0);
+        now = lasts(&mut spare, 0.06, 0, now, 1.1);
         spare.follow(2..6, now);
         let grown = copies(&mut spare, now).len();
         assert!((1..4).contains(&grown), "they grow, and are {grown} of 4");
@@ -280,7 +287,7 @@ mod tests {
     fn a_path_that_copies_fill_gets_none_for_longer_each_time() {
         let mut spare = Spare::new(start());
         let mut now = start();
-        for hold in [10.0, 20.0, 40.0, 80.0, 120.0, 120.0] {
+        for hold in [5.0, 10.0, 20.0, 40.0, 80.0, 120.0, 120.0] {
             now = lasts(&mut spare, 0.06, 0, now, 4.0);
             assert!(spare.is_needed());
             // They are what does not fit: it is lost, or makes a queue.
@@ -294,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn a_radio_that_was_gone_for_a_moment_gets_its_copies_back_soon() {
+        let mut spare = Spare::new(start());
+        let now = lasts(&mut spare, 0.06, 0, start(), 5.0);
+        let gone = Estimate { loss: 0.6, received: Some(2e5), carried: Some(5e4), ..Estimate::default() };
+        let _ = spare.judge(&gone, 1e6, false, now);
+        assert_eq!(spare.judge(&gone, 1e6, false, now + TOO_MUCH_AFTER), Verdict::Loses);
+        let now = lasts(&mut spare, 0.06, 0, now, 8.5);
+        spare.follow(0..10, now);
+        assert_eq!(copies(&mut spare, now).len(), 10);
+    }
+
+    #[test]
     fn losses_that_a_queue_comes_with_are_not_answered_with_more() {
         let mut spare = Spare::new(start());
         lasts(&mut spare, 0.1, 60, start(), 10.0);
@@ -303,9 +322,10 @@ mod tests {
     #[test]
     fn a_path_that_was_full_gets_no_more_than_it_carried() {
         let mut spare = Spare::new(start());
-        let full = Estimate { carried: Some(1.5e6 / USABLE / HOPE), ..Estimate::default() };
-        spare.is_full(&full, start());
-        let now = lasts(&mut spare, 0.06, 0, start(), 14.0);
+        let queue = Duration::from_millis(60);
+        let full = Estimate { carried: Some(1.5e6 / USABLE / HOPE), queue, ..Estimate::default() };
+        spare.is_full(&full, 1e6, start());
+        let now = lasts(&mut spare, 0.06, 0, start(), 9.0);
         spare.follow(0..10, now);
         let few = copies(&mut spare, now).len();
         assert!((5..8).contains(&few), "of 1 Mbit/s, half and a little fits once more: {few}");

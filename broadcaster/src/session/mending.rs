@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 use protocol::{Candidate, PeerId, ToServer, Wishes};
 
 use super::{ANSWER_WITHIN, Addresses, Phase, Session, SessionEnd, SessionError, SessionEvent, answer};
-use crate::{
-    media::Rings,
-    transport::{Credentials, Path},
-};
+use crate::{media::Rings, transport::Credentials};
 
 /// A path that is lost again right after it was found is not mended by trying faster.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -74,12 +71,9 @@ impl Session {
     pub(crate) fn relocate(&mut self, addresses: &Addresses, found: &[String], now: Instant) {
         match self.phase {
             Phase::Live => {
-                let stays = |path: Path| addresses.local.iter().any(|local| local.address() == path.local);
-                if !self.transport.path().is_some_and(stays) {
-                    // The viewer learns of the new address from who asks it from there. An offer would have to go by the line to
-                    // the server, which has moved as well, and its answer by another one: only if that is in vain.
-                    self.transport.relocate(&addresses.local, now);
-                }
+                // The viewer learns of a new address from who asks it from there. An offer would have to go by the line to
+                // the server, which has moved as well, and its answer by another one: only if that is in vain.
+                self.transport.relocate(&addresses.local, now);
                 if self.mending.is_awaited() {
                     self.restart(addresses, now);
                 }

@@ -267,10 +267,14 @@ impl Session {
     }
 
     pub(crate) fn handle_datagram(&mut self, datagram: Datagram, addresses: &Addresses, rings: &Rings, now: Instant) {
+        let from = datagram.from;
         if let Some(feedback) = self.transport.handle_datagram(datagram, now)
             && let Some(delivery) = &mut self.delivery
         {
-            return delivery.handle_feedback(&feedback, rings, now);
+            if delivery.handle_feedback(&feedback, rings, now) {
+                self.transport.heard(from, now);
+            }
+            return;
         }
         self.pump(rings, now);
         self.mend(addresses, now);
@@ -314,7 +318,11 @@ impl Session {
         burst.clear();
         let path = self.transport.path().filter(|_| self.is_live())?;
         match self.delivery.as_mut()?.poll(rings, now, burst) {
-            Ok(()) => (!burst.is_empty()).then_some(path),
+            Ok(()) if burst.is_empty() => None,
+            Ok(()) => {
+                self.transport.sends(now);
+                Some(path)
+            }
             Err(error) => {
                 self.end(SessionEnd::Failed(error.into()), now);
                 None

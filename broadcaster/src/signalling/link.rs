@@ -123,6 +123,7 @@ impl Link {
     async fn relay(&mut self, connection: &mut Connection) -> Result<std::convert::Infallible, LinkError> {
         let mut registration: Option<AckId> = None;
         let mut look_around = tokio::time::interval(LOOK_AROUND);
+        let mut stranded = false;
         loop {
             tokio::select! {
                 message = self.outgoing.recv() => match message {
@@ -131,9 +132,13 @@ impl Link {
                     None => return Err(LinkError::Orphaned),
                 },
                 Some(piece) = self.pictures.recv() => connection.emit(&piece).await?,
-                _ = look_around.tick() => if connection.is_stranded() {
-                    return Err(ConnectionError::Stranded.into());
-                },
+                _ = look_around.tick() => {
+                    // A network that is gone for a moment takes no line with it.
+                    let was_stranded = std::mem::replace(&mut stranded, connection.is_stranded());
+                    if stranded && was_stranded {
+                        return Err(ConnectionError::Stranded.into());
+                    }
+                }
                 incoming = connection.next() => match incoming? {
                     Incoming::Ack(id, json) if registration == Some(id) => self.registered(&json).await?,
                     Incoming::Ack(..) => {}

@@ -188,10 +188,25 @@ impl Transport {
 
     /// Our addresses are others than before.
     pub(crate) fn relocate(&mut self, local: &[Local], now: Instant) {
-        if let Some(Path { remote, .. }) = self.path {
-            self.local = local.to_vec();
+        let Some(Path { local: used, remote }) = self.path else { return };
+        self.local = local.to_vec();
+        let stays = local.iter().any(|local| local.address() == used);
+        // Without any there is nowhere to look from, and the one in use may come back.
+        if !local.is_empty() && (!stays || self.moving.is_missing()) {
             self.look_again(&[remote], now);
         }
+    }
+
+    /// What came from there was the viewer's: it is still where it was.
+    pub(crate) fn heard(&mut self, from: SocketAddr, now: Instant) {
+        if self.path.is_some_and(|path| path.remote == from) && self.moving.hears(now) {
+            self.due = Due::Unknown;
+        }
+    }
+
+    /// Media leaves by the path in use.
+    pub(crate) fn sends(&mut self, now: Instant) {
+        self.moving.sends(now);
     }
 
     /// Has the agent find the viewer anew at these addresses, under the credentials there are: whoever asks from one of them has
@@ -199,6 +214,9 @@ impl Transport {
     fn look_again(&mut self, remotes: &[SocketAddr], now: Instant) {
         self.due = Due::Unknown;
         self.moving.looks(now);
+        if self.local.is_empty() {
+            return;
+        }
         let mut look = || {
             let ([Some(used), announced], Some((ufrag, password))) = (self.guard.credentials(), self.agreed.clone())
             else {
@@ -214,6 +232,8 @@ impl Transport {
                 self.ice.add_local(local.candidate()?)?;
             }
             for remote in remotes {
+                // Relays let nobody through whom they were not told of.
+                self.events.push_back(TransportEvent::Peer(*remote));
                 let line = format!("1 1 udp 2113937151 {} {} typ host", remote.ip(), remote.port());
                 self.ice.add_remote(unmarshal_candidate(&line)?)?;
             }
@@ -253,18 +273,17 @@ impl Transport {
         self.run_ice(now);
     }
 
-    /// Gives back what is neither ICE's nor DTLS's and comes from where the viewer has proven to be.
+    /// Gives back what is neither ICE's nor DTLS's and comes from where the viewer has proven to be. Whoever opens it says with
+    /// [`Self::heard`] if it was the viewer's: sources can be forged.
     pub(crate) fn handle_datagram(&mut self, datagram: Datagram, now: Instant) -> Option<BytesMut> {
         let from = datagram.from;
-        if self.path.is_some_and(|path| path.remote == from) {
-            self.moving.hears(now);
-        }
         match datagram.data.first()? {
             0..=3 => {
                 let proof = self.guard.admit_stun(&datagram.data, datagram.from)?;
                 if proof == Proof::New {
                     self.events.push_back(TransportEvent::Proven(from));
                 }
+                self.heard(from, now);
                 self.handle_stun(datagram, now);
                 if let Some(path) = self.path
                     && self.moving.has_moved(path.remote != from, now)

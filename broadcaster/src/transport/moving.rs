@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A viewer says something about what it gets many times a second. Who is silent for so long and is heard from elsewhere has
-/// moved; who has two networks asks by the other one as well, and stays.
+/// A viewer says something about what it gets soon after. Who has got something and is silent for so long, and is heard from
+/// elsewhere, has moved; who has two networks asks by the other one as well, and stays.
 const SILENT: Duration = Duration::from_millis(800);
 /// Who is silent for longer is looked for from all addresses that there are: it may be the robot that has moved.
 const LOST: Duration = Duration::from_secs(3);
@@ -16,6 +16,8 @@ const FOUND_WITHIN: Duration = Duration::from_millis(1500);
 pub(super) struct Moving {
     /// When something last came by the path in use.
     heard: Instant,
+    /// What was sent first after that, if anything was.
+    unanswered: Option<Instant>,
     /// When the viewer was last looked for.
     looked: Option<Instant>,
     /// It was, and has not been found.
@@ -26,22 +28,42 @@ pub(super) struct Moving {
 
 impl Moving {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard: now, looked: None, missing: false, looks_until: None }
+        Self { heard: now, unanswered: None, looked: None, missing: false, looks_until: None }
     }
 
-    pub(super) fn hears(&mut self, now: Instant) {
-        self.heard = now;
+    /// Something that only the viewer can have said has come by the path in use. Returns whether it may be lost from now on.
+    pub(super) fn hears(&mut self, now: Instant) -> bool {
+        let was_looked_for = self.lost_at().is_none();
+        (self.heard, self.unanswered) = (now, None);
+        was_looked_for
+    }
+
+    /// Something is sent that the viewer has something to say about.
+    pub(super) fn sends(&mut self, now: Instant) {
+        self.unanswered.get_or_insert(now);
+    }
+
+    /// It has been looked for, and is not found yet.
+    pub(super) fn is_missing(&self) -> bool {
+        self.missing
     }
 
     /// Whether a check is reason enough to look where it comes from, which may be where the viewer was all the time.
     pub(super) fn has_moved(&self, elsewhere: bool, now: Instant) -> bool {
-        let silent = elsewhere && now >= self.heard + SILENT;
+        let silent = elsewhere && self.unanswered.is_some_and(|since| now >= since + SILENT);
         (silent || self.missing) && self.looked.is_none_or(|looked| now >= looked + AGAIN_AFTER)
     }
 
     /// Whether to look for it without having heard from it, once.
-    pub(super) fn is_lost(&self, now: Instant) -> bool {
-        self.lost_at().is_some_and(|at| now >= at)
+    pub(super) fn is_lost(&mut self, now: Instant) -> bool {
+        if self.lost_at().is_none_or(|at| now < at) {
+            return false;
+        }
+        if self.unanswered.is_none() {
+            // Whom nobody says anything to need not answer.
+            self.heard = now;
+        }
+        self.unanswered.is_some()
     }
 
     fn lost_at(&self) -> Option<Instant> {
@@ -63,7 +85,7 @@ impl Moving {
 
     /// There is a path to it. True: there was none, and what was sent meanwhile is lost.
     pub(super) fn finds(&mut self, now: Instant) -> bool {
-        (self.heard, self.looks_until) = (now, None);
+        (self.heard, self.unanswered, self.looks_until) = (now, None, None);
         std::mem::take(&mut self.missing)
     }
 
@@ -94,6 +116,7 @@ mod tests {
     fn only_who_is_silent_where_it_was_has_moved_and_is_not_looked_for_all_the_time() {
         let t0 = start();
         let mut moving = Moving::new(t0);
+        moving.sends(t0);
         assert!(!moving.has_moved(true, t0 + SILENT / 2) && moving.has_moved(true, t0 + SILENT));
         assert!(!moving.has_moved(false, t0 + SILENT), "it is where it was");
         moving.hears(t0 + SILENT);
@@ -106,10 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn who_gets_nothing_need_not_say_anything() {
+        let t0 = start();
+        let mut moving = Moving::new(t0);
+        assert!(!moving.has_moved(true, t0 + LOST) && !moving.is_lost(t0 + LOST));
+        assert_eq!(moving.poll_timeout(), Some(t0 + 2 * LOST), "it is asked again later, and not at once");
+        // A picture a second, and each is answered.
+        for second in 3..20 {
+            let now = t0 + Duration::from_secs(second);
+            assert!(!moving.has_moved(true, now) && !moving.is_lost(now));
+            moving.sends(now);
+            moving.hears(now + Duration::from_millis(100));
+        }
+    }
+
+    #[test]
     fn who_is_not_found_is_looked_for_once_and_then_in_another_way() {
         let t0 = start();
         let mut moving = Moving::new(t0);
         assert_eq!(moving.poll_timeout(), Some(t0 + LOST));
+        moving.sends(t0);
         assert!(!moving.is_lost(t0 + LOST / 2) && moving.is_lost(t0 + LOST));
         moving.looks(t0 + LOST);
         assert!(!moving.is_lost(t0 + 2 * LOST));

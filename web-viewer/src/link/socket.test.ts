@@ -72,8 +72,9 @@ describe("the link to the server", () => {
     expect(await Promise.all(asks)).toEqual([1, 2]);
   });
 
-  it("comes back at once when a question is met with silence", async () => {
+  it("comes back at once when a question is met with silence after the network has changed", async () => {
     const [made, line] = connected();
+    made.doubt();
     const asked = made.ask("watcher");
     vi.advanceTimersByTime(4999);
     expect(line.closed).toBeUndefined();
@@ -82,6 +83,24 @@ describe("the link to the server", () => {
     expect([line.closed, ends.length, heard]).toEqual(["without a word", 1, [true, false]]);
     vi.advanceTimersByTime(1000);
     expect(ends).toHaveLength(2);
+  });
+
+  it("goes on when a question is met with silence where the network is the same", async () => {
+    const [made, line] = connected();
+    const asked = made.ask("watcher");
+    vi.advanceTimersByTime(5000);
+    expect(await asked).toBeUndefined();
+    expect([line.closed, ends.length]).toEqual([undefined, 1]);
+  });
+
+  it("goes on where something has come since the network has changed", async () => {
+    const [made, line] = connected();
+    made.doubt();
+    const asked = made.ask("watcher");
+    line.packet("2");
+    vi.advanceTimersByTime(5000);
+    expect(await asked).toBeUndefined();
+    expect([line.closed, ends.length]).toEqual([undefined, 1]);
   });
 
   it("gives no reply when none comes, when it goes down, and while it is down", async () => {

@@ -32,8 +32,8 @@ export class Socket {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence = REPLY_WITHIN;
   #asks = 0;
-  /** Packets so far. */
-  #heard = 0;
+  /** It may lead to a network that this device has left. */
+  #doubted = false;
   readonly #replies = new Map<number, (reply: unknown) => void>();
 
   /** Tries the openings in their order until one of them has worked, and then only that one. */
@@ -64,10 +64,12 @@ export class Socket {
     if (this.#up) this.#line?.send(event(name, args));
   }
 
-  /**
-   * No reply in time is `undefined`. A line on which nothing else comes either is lost: one that leads to a network which this
-   * device has left says so to nobody.
-   */
+  /** This device has another network: a line that a question is met with silence on is lost, and says so to nobody. */
+  doubt(): void {
+    this.#doubted = true;
+  }
+
+  /** No reply in time is `undefined`. */
   ask(name: string, ...args: unknown[]): Promise<unknown> {
     if (!this.#up) return Promise.resolve(undefined);
     const ask = (this.#asks += 1);
@@ -77,8 +79,7 @@ export class Socket {
         this.#replies.delete(ask);
         resolve(reply);
       };
-      const heard = this.#heard;
-      const patience = setTimeout(() => (this.#heard === heard ? this.#lost() : replied()), REPLY_WITHIN);
+      const patience = setTimeout(() => (this.#doubted ? this.#lost() : replied()), REPLY_WITHIN);
       this.#replies.set(ask, replied);
       this.#line?.send(event(name, args, ask));
     });
@@ -92,7 +93,7 @@ export class Socket {
 
   #received(packet: Packet | undefined): void {
     // Anything is a sign of life.
-    this.#heard += 1;
+    this.#doubted = false;
     if (this.#up) this.#expect(this.#silence);
     switch (packet?.kind) {
       case undefined:

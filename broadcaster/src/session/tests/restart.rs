@@ -166,3 +166,24 @@ fn a_robot_that_has_moved_shows_itself_from_there_without_a_word_from_the_server
     assert_eq!(watch(&mut stage, &mut viewer, Duration::from_secs(20)), 0);
     assert_eq!(stage.session.transport.path().expect("a path").local, address("10.0.0.99:8190"));
 }
+
+#[test]
+fn a_network_that_is_gone_for_a_moment_costs_no_viewer() {
+    let (mut stage, mut viewer) = Stage::connected();
+    watch(&mut stage, &mut viewer, Duration::from_secs(1));
+    let home = stage.addresses.clone();
+    for others in [vec![], vec![Local::Host(address("10.0.0.99:8190"))]] {
+        stage.addresses = Addresses { local: others, reflexive: Vec::new() };
+        let (gone, now) = (stage.addresses.clone(), stage.now);
+        stage.session.relocate(&gone, &[], now);
+        // Wherever the robot looks from, nobody hears it.
+        viewer.loses("10.0.0.99:8190");
+        watch(&mut stage, &mut viewer, Duration::from_secs(2));
+        stage.addresses = home.clone();
+        let now = stage.now;
+        stage.session.relocate(&home, &[], now);
+        let before = viewer.packets.len();
+        assert_eq!(watch(&mut stage, &mut viewer, Duration::from_secs(40)), 0, "the server is not needed");
+        assert!(stage.session.is_live() && viewer.packets.len() > before + 1000);
+    }
+}
