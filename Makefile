@@ -57,19 +57,11 @@ test: workspace-packages test-packages viewer tests/browser/node_modules/.instal
 	@echo "==> testing the page in Chromium"
 	cd tests/browser && $(NPM) test
 
-# What it ends with where there can be no networks of its own; it says so.
-SKIPPED := 77
-
 .PHONY: torture
 torture: workspace-packages test-packages viewer ## Put all of it under fire: networks, faults, a soak, a fuzzer (as root)
 	@echo "==> building (the first time takes some minutes)"
 	cargo build --release --locked -p server -p broadcaster -p tests -p torture
-	@echo "==> trying every scenario with three seeds (an hour; what else this machine does shows)"
-	@target/release/torture --times 3 --readme README.md || [ $$? -eq $(SKIPPED) ]
-	@echo "==> soaking (an hour and a half)"
-	@target/release/torture --soak --out target/torture/soak --readme README.md || [ $$? -eq $(SKIPPED) ]
-	@echo "==> trying what comes from outside (three hours)"
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+	@scripts/torture.sh target/release/torture
 
 .PHONY: screenshots
 screenshots: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Take the README's pictures of the page anew

@@ -183,6 +183,12 @@ impl Process {
         })
     }
 
+    /// Whether this file is part of it, as a library is.
+    pub fn has_mapped(&self, file: &Path) -> io::Result<bool> {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.0.id()))?;
+        Ok(maps.lines().any(|line| line.ends_with(&*file.to_string_lossy())))
+    }
+
     /// What it takes once it has no more threads and files open than before: a thread that did a piece of work waits for
     /// another for some seconds.
     pub async fn settles(&self, before: &Footprint) -> anyhow::Result<Footprint> {

@@ -39,8 +39,8 @@ struct Cli {
     /// Where results, logs and pictures go
     #[arg(long, default_value = "target/torture")]
     out: PathBuf,
-    /// A file with a place for the table
-    #[arg(long)]
+    /// A file with a place for the table, of all that there is
+    #[arg(long, conflicts_with_all = ["scenarios", "short"])]
     readme: Option<PathBuf>,
     /// Only say which scenarios there are
     #[arg(long)]
@@ -64,6 +64,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         eprintln!("SKIPPED, and nothing of it is shown to hold: networks need root and /dev/net/tun: {obstacle:#}");
         return Ok(ExitCode::from(SKIPPED));
     }
+    ground::equipped()?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         report = run(&cli, &chosen) => report,
@@ -99,17 +100,18 @@ fn choose(cli: &Cli) -> anyhow::Result<Vec<&'static Scenario>> {
 async fn run(cli: &Cli, chosen: &[&'static Scenario]) -> anyhow::Result<ExitCode> {
     let length = if cli.short { Length::Short } else { Length::Full };
     let seeds: Vec<u64> = (cli.seed..cli.seed + cli.times).collect();
+    std::fs::create_dir_all(&cli.out)?;
     let mut report = Report { heading: Heading::of_now(cli.form(), seeds.clone()), entries: Vec::new() };
     for scenario in chosen {
         for seed in &seeds {
             let folder = cli.out.join(format!("{}-{seed}", scenario.name));
-            let entry = play(scenario, *seed, length, folder).await?;
+            let entry = play(scenario, *seed, length, folder).await;
             print(&entry);
             report.entries.push(entry);
+            // Whatever comes after, this was.
+            report.write(&cli.out)?;
         }
     }
-    std::fs::create_dir_all(&cli.out)?;
-    report.write(&cli.out)?;
     println!("\n{}", report.table());
     if let Some(readme) = &cli.readme {
         report.show_in(readme)?;
@@ -117,7 +119,7 @@ async fn run(cli: &Cli, chosen: &[&'static Scenario]) -> anyhow::Result<ExitCode
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn play(scenario: &'static Scenario, seed: u64, length: Length, folder: PathBuf) -> anyhow::Result<Entry> {
+async fn play(scenario: &'static Scenario, seed: u64, length: Length, folder: PathBuf) -> Entry {
     let mut entry = Entry {
         scenario: scenario.name,
         title: scenario.title,
@@ -127,21 +129,27 @@ async fn play(scenario: &'static Scenario, seed: u64, length: Length, folder: Pa
         everywhere: Vec::new(),
         marks: Vec::new(),
     };
-    // What a run before has left says nothing of this one.
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("tidy {}", folder.display()))?;
-    }
-    let mut stage = Stage::new(folder.clone(), seed, length).await?;
-    match scenario.run(&mut stage).await {
+    match outcome(scenario, seed, length, folder).await {
         Ok(outcome) => {
-            report::draw(&format!("{}, seed {seed}", scenario.title), &outcome, &folder.join("seen.svg"))?;
-            std::fs::write(folder.join("seen.json"), serde_json::to_string(&outcome.sight)?)?;
             let Outcome { lines, everywhere, marks, .. } = outcome;
             (entry.lines, entry.everywhere, entry.marks) = (lines, everywhere, marks);
         }
         Err(error) => entry.failed = Some(format!("{error:#}")),
     }
-    Ok(entry)
+    entry
+}
+
+/// With what is left to look at in the folder.
+async fn outcome(scenario: &Scenario, seed: u64, length: Length, folder: PathBuf) -> anyhow::Result<Outcome> {
+    // What a run before has left says nothing of this one.
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("tidy {}", folder.display()))?;
+    }
+    let mut stage = Stage::new(folder.clone(), seed, length).await?;
+    let outcome = scenario.run(&mut stage).await?;
+    report::draw(&format!("{}, seed {seed}", scenario.title), &outcome, &folder.join("seen.svg"))?;
+    std::fs::write(folder.join("seen.json"), serde_json::to_string(&outcome.sight)?)?;
+    Ok(outcome)
 }
 
 fn print(entry: &Entry) {

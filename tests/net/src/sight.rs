@@ -115,10 +115,10 @@ impl Sight {
         self.pauses(span).into_iter().map(Span::length).fold(0.0, f64::max)
     }
 
-    /// How long after an instant pictures flowed again: the first of ten within a second. None: not until the end.
-    pub fn flows_after(&self, at: Millis) -> Option<f64> {
+    /// How long after an instant pictures flowed again: the first of so many within a second. None: not until the end.
+    pub fn flows_after(&self, at: Millis, count: usize) -> Option<f64> {
         let after = &self.frames[self.frames.partition_point(|frame| *frame < at)..];
-        let flows = after.windows(10).find(|ten| ten[9] - ten[0] < 1000.0)?;
+        let flows = after.windows(count).find(|flow| flow[count - 1] - flow[0] < 1000.0)?;
         Some(flows[0] - at)
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let held = sight(Span::new(1000.0, 2000.0));
         assert!((held.longest(second) - 1033.0).abs() < 40.0, "{}", held.longest(second));
         assert!((held.frozen(second) - 0.104).abs() < 0.005, "{}", held.frozen(second));
-        assert!((held.flows_after(1500.0).expect("they come again") - 500.0).abs() < 40.0);
+        assert!((held.flows_after(1500.0, 10).expect("they come again") - 500.0).abs() < 40.0);
         // Nothing at all is one pause.
         assert_eq!(Sight::default().frozen(second), 1.0);
     }

@@ -111,6 +111,11 @@ impl Outcome {
         self.lines.iter().chain(&self.everywhere).all(|line| line.holds() || !line.counts)
     }
 
+    /// How long after an instant pictures flowed again; on a slow machine a few of them do.
+    pub fn flows_after(&self, at: Millis) -> Option<f64> {
+        self.sight.flows_after(at, if self.length == Length::Full { 10 } else { 2 })
+    }
+
     /// What has been judged so far is what every scenario has.
     pub fn was_everywhere(&mut self) {
         self.everywhere.append(&mut self.lines);

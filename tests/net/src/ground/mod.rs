@@ -6,7 +6,7 @@ mod line;
 mod nat;
 mod place;
 
-use std::{fs, net::Ipv4Addr};
+use std::{env, fs, net::Ipv4Addr};
 
 use anyhow::Context;
 
@@ -21,6 +21,18 @@ const TUN: &str = "/dev/net/tun";
 pub fn obstacle() -> Option<anyhow::Error> {
     let devices = || fs::OpenOptions::new().read(true).write(true).open(TUN).with_context(|| format!("open {TUN}"));
     Place::new("probe").map(drop).and_then(|()| devices().map(drop)).err()
+}
+
+/// Programs that all of this is made of.
+const PROGRAMS: [&str; 6] = ["ip", "nft", "mount", "setpriv", "cc", "chromium"];
+
+/// Whether all programs that this needs are here.
+pub fn equipped() -> anyhow::Result<()> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_missing = |program: &&&str| !env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing: Vec<&str> = PROGRAMS.iter().filter(is_missing).copied().collect();
+    anyhow::ensure!(missing.is_empty(), "not here: {}; `make torture` installs what is missing", missing.join(", "));
+    Ok(())
 }
 
 /// Makes machines and lines.

@@ -12,7 +12,7 @@ use nix::{
     sched::{CloneFlags, unshare},
     unistd::gettid,
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{io::AsyncWriteExt, runtime::Handle, sync::oneshot};
 
 /// Whatever is started there, tasks, sockets and processes, has those networks and no others.
 pub struct Place {
@@ -96,13 +96,14 @@ impl Place {
         let name = self.name.clone();
         let run = async move {
             let line = format!("{program} {} at {name}", arguments.join(" "));
-            let mut command = Command::new(program);
+            // What else is done here goes on meanwhile: lines, for one.
+            let mut command = tokio::process::Command::new(program);
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut child = command.spawn().with_context(|| format!("start {line}"))?;
             let mut pipe = child.stdin.take().context("its input is piped")?;
-            std::io::Write::write_all(&mut pipe, input.as_bytes())?;
+            pipe.write_all(input.as_bytes()).await?;
             drop(pipe);
-            let output = child.wait_with_output()?;
+            let output = child.wait_with_output().await?;
             anyhow::ensure!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr).trim());
             Ok(())
         };

@@ -104,6 +104,12 @@ pub const ALL: &[Scenario] = &[
         run: |stage| Box::pin(moves::robot(stage)),
     },
     Scenario {
+        name: "robot-cut-off",
+        title: "the robot's Wi-Fi leads nowhere, and it has LTE beside it",
+        form: Form::Full,
+        run: |stage| Box::pin(moves::robot_silently(stage)),
+    },
+    Scenario {
         name: "cones",
         title: "both behind full-cone NAT",
         form: Form::Full,

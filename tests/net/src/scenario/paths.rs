@@ -78,11 +78,14 @@ pub(super) async fn duplicates(stage: &mut Stage) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+/// Bits per second.
+const CAP: f64 = 1e6;
+
 pub(super) async fn cap(stage: &mut Stage) -> anyhow::Result<Outcome> {
     let mut play = Play::begin(stage).await?;
     let before = play.lasts(stage.takes(10)).await;
     play.mark("1 Mbit/s");
-    let narrow = Conditions { rate: Some(1e6), room: Duration::from_secs(1), delay: DELAY, ..Conditions::PERFECT };
+    let narrow = Conditions { rate: Some(CAP), room: Duration::from_secs(1), delay: DELAY, ..Conditions::PERFECT };
     let open = Conditions { delay: DELAY, ..Conditions::PERFECT };
     play.watcher.uplink.line.change(Path { down: narrow, up: open });
     let adapts = play.lasts(stage.takes(5)).await;
@@ -95,9 +98,11 @@ pub(super) async fn cap(stage: &mut Stage) -> anyhow::Result<Outcome> {
     let (best, again) = (sight.last(before).width, sight.last(opened).width);
     let (first, held, delay) = (sight.longest(adapts), sight.frozen(capped), sight.delay(capped, 0.95));
     let decoded = sight.decoded(capped);
+    let used = sight.bitrate(capped) / CAP;
     outcome.fast_at_most("longest freeze when it appears", Figure::Millis(first), Figure::Millis(1500.0));
     outcome.fast_at_most("time frozen under it", Figure::Share(held), Figure::Share(0.02));
     outcome.fast_at_least("pictures under it", Figure::Share(decoded), Figure::Share(0.9));
+    outcome.fast_at_most("of it that is used", Figure::Share(used), Figure::Share(1.0));
     outcome.fast_at_most("delay under it, p95", delay.map(Figure::Millis), Figure::Millis(500.0));
     let share = f64::from(again) / f64::from(best.max(1));
     outcome.fast_at_least("width 20 s after it", Figure::Share(share), Figure::Share(1.0));
@@ -119,7 +124,7 @@ pub(super) async fn tunnels(stage: &mut Stage) -> anyhow::Result<Outcome> {
     }
     play.lasts(stage.takes(20)).await;
     let mut outcome = play.end(stage).await?;
-    let agains: Option<Vec<f64>> = ends.into_iter().map(|end| outcome.sight.flows_after(end)).collect();
+    let agains: Option<Vec<f64>> = ends.into_iter().map(|end| outcome.flows_after(end)).collect();
     let slowest = agains.map(|agains| agains.into_iter().fold(0.0, f64::max));
     outcome.within("picture again after a tunnel", slowest, 3000.0, 20_000.0);
     Ok(outcome)
