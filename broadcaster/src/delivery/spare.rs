@@ -19,8 +19,9 @@ const STARTS: [f64; 2] = [0.04, 0.08];
 const HEAVY: f64 = 0.12;
 /// … and below these no longer.
 const STOPS: [f64; 2] = [0.02, 0.05];
-/// Seconds differ, those with few packets most: losses are averaged over so many.
-const AVERAGED_OVER: f64 = 1.0;
+/// Seconds differ, those with few packets most: losses are averaged over so many, and believed sooner than doubted. Until there
+/// are copies, everybody sees what is lost.
+const AVERAGED_OVER: [f64; 2] = [0.4, 1.5];
 const FALLS_AFTER: Duration = Duration::from_secs(5);
 
 /// Copies grow from none to one of each packet in this time, so that a queue is seen before it is long.
@@ -123,7 +124,8 @@ impl Spare {
             since.is_some_and(|since| now >= since + time)
         };
         let (former, at) = self.loss;
-        let share = 1.0 - (-now.saturating_duration_since(at).as_secs_f64() / AVERAGED_OVER).exp();
+        let over = AVERAGED_OVER[usize::from(estimate.loss < former)];
+        let share = 1.0 - (-now.saturating_duration_since(at).as_secs_f64() / over).exp();
         let loss = former + share * (estimate.loss - former);
         self.loss = (loss, now);
         let stands = estimate.queue > MAX_QUEUE || estimate.swell > MAX_SWELL;
