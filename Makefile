@@ -114,6 +114,8 @@ fuzz: workspace-packages viewer $(FUZZ) ## Try what comes from outside with byte
 lint: workspace-packages viewer tests/browser/node_modules/.installed $(DENY) ## Check format, types, lints, docs, lock files and licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@# The workspace's fuzz targets bring in what is not shipped.
+	cargo clippy --package server --package broadcaster --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(DENY) --log-level warn check bans licenses sources
 	node scripts/check-locks.mjs

@@ -29,7 +29,7 @@ pub fn session(data: &[u8]) {
     for _ in 0..256 {
         let Some(step) = script.step() else { break };
         let from = SocketAddr::from(([10, 0, 0, 2], 50_000 + u16::from(script.below(3))));
-        match step % 9 {
+        match step % 11 {
             0 => answer(&mut visit, step, script.bytes()),
             1 => {
                 if let Ok(candidate) = serde_json::from_slice::<Candidate>(script.bytes()) {
@@ -51,6 +51,11 @@ pub fn session(data: &[u8]) {
             4 | 5 => visit.receive(script.bytes(), from),
             6 => visit.pass(script.time()),
             7 => visit.capture(usize::from(script.number())),
+            8 => {
+                let addresses = script.below(4);
+                visit.relocate(addresses & 1 > 0, addresses & 2 > 0);
+            }
+            9 => visit.restart(),
             _ => {
                 if let Some(name) = names.iter().nth(usize::from(script.byte())) {
                     visit.resolved(name, from);

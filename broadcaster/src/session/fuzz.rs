@@ -104,6 +104,7 @@ pub struct Outcome {
 }
 
 const ROBOT: ([u8; 4], u16) = ([10, 0, 0, 1], 8190);
+const ELSEWHERE: ([u8; 4], u16) = ([10, 0, 0, 9], 8190);
 const VIDEO: Encoding = Encoding::Video { rung: 0, codec: VideoCodec::H264 };
 
 impl Visit {
@@ -140,6 +141,21 @@ impl Visit {
 
     pub fn resolved(&mut self, name: &str, address: SocketAddr) {
         self.session.resolved(name, address.ip(), &self.rings, self.now);
+    }
+
+    /// The robot has these of its two addresses from now on, perhaps none.
+    pub fn relocate(&mut self, home: bool, elsewhere: bool) {
+        let local = [(home, ROBOT), (elsewhere, ELSEWHERE)].into_iter().filter(|(has, _)| *has);
+        let local = local.map(|(_, address)| Local::Host(address.into())).collect();
+        self.addresses = Addresses { local, reflexive: Vec::new() };
+        self.session.relocate(&self.addresses, &[], self.now);
+    }
+
+    /// The viewer asks for another path.
+    pub fn restart(&mut self) {
+        let wishes = Wishes { restart: true, ..Wishes::default() };
+        let viewer = "v1".parse().expect("an id");
+        self.session.resume(viewer, wishes, &self.addresses, &self.rings, self.now);
     }
 
     pub fn receive(&mut self, data: &[u8], from: SocketAddr) {

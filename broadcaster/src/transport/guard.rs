@@ -54,6 +54,13 @@ impl Guard {
         self.remote_password = Some(remote_password);
     }
 
+    /// The viewer is to be found there. Who moves often leaves addresses behind, and needs room for others.
+    pub(super) fn settle(&mut self, used: SocketAddr) {
+        if self.proven.len() > MAX_PROVEN / 2 {
+            self.proven.retain(|address| *address == used);
+        }
+    }
+
     /// Ours, those in use and those announced.
     pub(super) fn credentials(&self) -> &[Option<Credentials>; 2] {
         &self.local
@@ -151,6 +158,11 @@ mod tests {
         assert_eq!(guard.admit_stun(&check, address(1)), Some(Proof::Again));
         assert!(guard.admit_other(address(1)) && !guard.admit_other(address(2)));
         guard.agree("theirs".to_owned(), None);
+        for port in 10..200 {
+            assert!(guard.admit_stun(&check, address(port)).is_some(), "wherever it goes");
+            guard.settle(address(port));
+            assert!(guard.admit_other(address(port)));
+        }
         assert!(guard.admit_stun(&message(BINDING_SUCCESS, None, Some("theirs")), address(2)).is_some());
         assert!(guard.admit_other(address(2)));
     }

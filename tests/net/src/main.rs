@@ -90,7 +90,7 @@ fn choose(cli: &Cli) -> anyhow::Result<Vec<&'static Scenario>> {
     let is_chosen = |scenario: &&Scenario| match cli.scenarios.is_empty() {
         true => match cli.form() {
             Form::Soak => scenario.form == Form::Soak,
-            form => scenario.form <= form,
+            form @ (Form::Short | Form::Full) => scenario.form <= form,
         },
         false => cli.scenarios.iter().any(|name| name == scenario.name),
     };

@@ -88,8 +88,7 @@ async fn come_and_go(place: &Place, play: &Play, count: u64) -> anyhow::Result<u
             }
         });
         visits.await;
-        let failed = *failed.lock().await;
-        failed
+        *failed.lock().await
     };
     place.run(all).await
 }
