@@ -8,12 +8,12 @@ skipped=77
 failed=() unseen=()
 
 part() {
-	local name=$1 status
-	shift
-	echo "==> $name"
-	"$@"
-	status=$?
-	if ((status == skipped)); then unseen+=("$name"); elif ((status != 0)); then failed+=("$name"); fi
+    local name=$1 status
+    shift
+    echo "==> $name"
+    "$@"
+    status=$?
+    if ((status == skipped)); then unseen+=("$name"); elif ((status != 0)); then failed+=("$name"); fi
 }
 
 part "every scenario with three seeds (an hour; what else this machine does shows)" "$torture" --times 3 --readme README.md
