@@ -17,6 +17,7 @@ mod stage;
 #[path = "../../../../tests/src/stranger.rs"]
 mod stranger;
 mod telling;
+mod viewer;
 
 use std::collections::BTreeSet;
 
