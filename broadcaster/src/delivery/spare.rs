@@ -21,11 +21,13 @@ const HEAVY: f64 = 0.12;
 const STOPS: [f64; 2] = [0.02, 0.05];
 /// Seconds differ, those with few packets most: losses are averaged over so many, and believed sooner than doubted. Until there
 /// are copies, everybody sees what is lost.
-const AVERAGED_OVER: [f64; 2] = [0.4, 1.5];
+const AVERAGED_OVER: [f64; 2] = [0.2, 1.5];
 const FALLS_AFTER: Duration = Duration::from_secs(5);
 
 /// Copies grow from none to one of each packet in this time, so that a queue is seen before it is long.
-const GROWS_IN: Duration = Duration::from_secs(1);
+const GROWS_IN: Duration = Duration::from_millis(500);
+/// Losses that have just begun are known for what they are only after the time that they are counted over.
+const LEARNT_IN: Duration = Duration::from_secs(1);
 
 /// Radios lose what is sent together: a copy leaves that much later.
 const APART: Duration = Duration::from_millis(12);
@@ -33,9 +35,10 @@ const APART: Duration = Duration::from_millis(12);
 /// A path that carries the copies has no queue …
 const MAX_QUEUE: Duration = Duration::from_millis(30);
 const MAX_SWELL: Duration = Duration::from_millis(60);
-/// … and loses about what it did without them.
+/// … and loses about what it did without them, and never so much that most of the copies are lost as well.
 const MORE: f64 = 1.5;
 const MORE_BY: f64 = 0.1;
+const MOST: f64 = 0.45;
 const TOO_MUCH_AFTER: Duration = Duration::from_millis(200);
 /// What a path that was full has for pictures and their copies.
 const USABLE: f64 = 0.9;
@@ -56,6 +59,8 @@ pub(super) struct Spare {
     /// … and gets by now, growing since then.
     level: f64,
     grown: Instant,
+    /// Since when there are any.
+    begun: Instant,
     /// The share that is lost, and as of when.
     loss: (f64, Instant),
     /// Since when fewer of them would be right.
@@ -99,6 +104,7 @@ impl Spare {
             copies: 0,
             level: 0.0,
             grown: now,
+            begun: now,
             loss: (0.0, now),
             falling: None,
             without: 0.0,
@@ -130,7 +136,11 @@ impl Spare {
         self.loss = (loss, now);
         let stands = estimate.queue > MAX_QUEUE || estimate.swell > MAX_SWELL;
         if self.is_needed() {
-            let loses = lasts(&mut self.too_much, estimate.loss > self.without * MORE + MORE_BY, TOO_MUCH_AFTER);
+            if now < self.begun + LEARNT_IN {
+                self.without = self.without.max(loss);
+            }
+            let most = (self.without * MORE + MORE_BY).min(MOST);
+            let loses = lasts(&mut self.too_much, loss > most, TOO_MUCH_AFTER);
             if stands || loses {
                 self.is_full(estimate, bitrate, now);
                 return if stands { Verdict::Queues } else { Verdict::Loses };
@@ -147,6 +157,9 @@ impl Spare {
         let starts = if thin && loss < HEAVY { 0 } else { count(STARTS) };
         if starts > self.copies && !stands && now >= self.not_before {
             self.carries = self.carries.map(|carries| carries * HOPE);
+            if !self.is_needed() {
+                self.begun = now;
+            }
             (self.copies, self.grown) = (starts, now);
         }
         let keeps = count(STOPS);
@@ -270,7 +283,7 @@ mod tests {
         let mut now = lasts(&mut spare, 0.03, 0, start(), 5.0);
         spare.follow(0..4, now);
         assert!(copies(&mut spare, now).is_empty());
-        now = lasts(&mut spare, 0.06, 0, now, 1.1);
+        now = lasts(&mut spare, 0.06, 0, now, 0.4);
         spare.follow(2..6, now);
         let grown = copies(&mut spare, now).len();
         assert!((1..4).contains(&grown), "they grow, and are {grown} of 4");
@@ -283,6 +296,20 @@ mod tests {
         now = lasts(&mut spare, 0.0, 0, now, 20.0);
         spare.follow(6..8, now);
         assert!(copies(&mut spare, now).is_empty());
+    }
+
+    #[test]
+    fn losses_that_have_just_begun_are_not_taken_for_all_that_there_are() {
+        let mut spare = Spare::new(start());
+        let mut now = start();
+        // They are counted over a second.
+        for tenth in 1..=10 {
+            now = lasts(&mut spare, 0.02 * f64::from(tenth), 0, now, 0.1);
+        }
+        for loss in [0.29, 0.2, 0.31, 0.15, 0.27] {
+            now = lasts(&mut spare, loss, 0, now, 0.4);
+            assert!(spare.is_needed(), "{loss} is what a fifth may look like");
+        }
     }
 
     #[test]
