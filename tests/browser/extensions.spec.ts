@@ -27,6 +27,8 @@ test("packets say when a picture was captured, and that it is to be shown at onc
     expect(answer).toMatch(new RegExp(`^a=extmap:\\d+ \\S*${extension}`, "m"));
   }
   expect(answer).toMatch(/^a=rtcp-fb:\d+ transport-cc/m);
+  // By itself it would not measure how far away the robot is.
+  expect(answer).toMatch(/^a=rtcp-fb:\d+ rrtr/m);
 
   // The capture time in the packets and the stamp in the picture are of one clock.
   const apart = await page.evaluate(

@@ -7,6 +7,10 @@ class FakePeer extends EventTarget {
   static last: FakePeer;
   static log: string[] = [];
   static refuses = "";
+  /** What its answers say besides. */
+  static takesUp = "";
+  /** It takes no answers but those that it has made. */
+  static isStubborn = false;
   connectionState = "new";
   localDescription: { sdp: string } | undefined;
   #remote = "";
@@ -48,11 +52,12 @@ class FakePeer extends EventTarget {
   async createAnswer(): Promise<{ sdp: string }> {
     FakePeer.log.push("create");
     await later();
-    return { sdp: `answer to ${this.#remote}` };
+    return { sdp: `answer to ${this.#remote}${FakePeer.takesUp}` };
   }
 
   async setLocalDescription(description: { sdp: string }): Promise<void> {
     await later();
+    if (FakePeer.isStubborn && description.sdp.includes("rrtr")) throw new Error("not mine");
     this.localDescription = description;
   }
 
@@ -95,6 +100,8 @@ beforeEach(() => {
   vi.spyOn(console, "debug").mockReturnValue();
   FakePeer.log = [];
   FakePeer.refuses = "";
+  FakePeer.takesUp = "";
+  FakePeer.isStubborn = false;
   streams.length = 0;
   connection = new Connection([], {
     answer: ({ sdp }) => FakePeer.log.push(sdp),
@@ -134,6 +141,17 @@ describe("offers", () => {
     FakePeer.refuses = "b";
     await Promise.all([connection.accept(offer("b")), connection.accept(offer("c"))]);
     expect(FakePeer.log).toEqual(["offer b", "state failed"]);
+  });
+
+  it.each([
+    [false, "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 rrtr\r\n"],
+    [true, "a=rtcp-fb:96 nack\r\n"],
+  ])("have the browser measure the round trip, unless it is stubborn: %s", async (isStubborn, feedback) => {
+    FakePeer.takesUp = " a=rtcp-fb:96 nack\r\n";
+    FakePeer.isStubborn = isStubborn;
+    const { type, sdp } = offer("a");
+    await connection.accept({ type, sdp: `${sdp}a=rtcp-fb:96 rrtr\r\n` });
+    expect(FakePeer.log.at(-1)).toBe(`answer to a ${feedback}`);
   });
 
   it("have no effect once the connection is closed", async () => {

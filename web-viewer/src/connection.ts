@@ -10,6 +10,7 @@ import type { ReceivedFrame } from "./delay";
 import type { Gathered } from "./diagnosis";
 import { allowExtensions, canAllowExtensions } from "./extensions";
 import type { Hold, ReceivedSound } from "./lipsync";
+import { near } from "./nearness";
 import { ATTITUDE_STREAM, type Candidate, type Description, type IceServer } from "./protocol.gen";
 
 export interface ConnectionEvents {
@@ -107,7 +108,7 @@ export class Connection {
       await this.#peer.setRemoteDescription({ type, sdp: canAllowExtensions() ? apart(sdp) : sdp });
       for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
       allowExtensions(this.#peer.getTransceivers());
-      await this.#peer.setLocalDescription(await this.#peer.createAnswer());
+      await this.#settle(await this.#peer.createAnswer(), sdp);
     } catch (error) {
       this.#refused = true;
       if (signal.aborted) return;
@@ -121,6 +122,19 @@ export class Connection {
     if (this.#answered) return;
     this.#answered = true;
     if (this.#stream.getTracks().length > 0) this.#events.stream(this.#stream);
+  }
+
+  async #settle(answer: RTCSessionDescriptionInit, offer: string): Promise<void> {
+    const sdp = near(answer.sdp ?? "", offer);
+    if (sdp !== answer.sdp) {
+      try {
+        await this.#peer.setLocalDescription({ type: "answer", sdp });
+        return;
+      } catch (error) {
+        console.debug("the browser takes no answer but its own", error);
+      }
+    }
+    await this.#peer.setLocalDescription(answer);
   }
 
   /** What comes late is of no use: the next says more. */

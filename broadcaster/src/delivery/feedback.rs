@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rtc_rtcp::{
+    extended_report::{ExtendedReport, rrt::ReceiverReferenceTimeReportBlock},
     packet,
     payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
     receiver_report::ReceiverReport,
@@ -41,7 +42,17 @@ pub(super) enum Feedback<'a> {
     Missing(Missing<'a>),
     Arrivals(&'a TransportLayerCc),
     Reception(&'a [ReceptionReport]),
+    /// The viewer wants to know how far away we are.
+    RoundTripWanted(Reference),
     Nothing,
+}
+
+/// An instant on the clock of a viewer, which sees the round trip when it gets it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    pub(super) sender: u32,
+    /// In NTP's format.
+    pub(super) instant: u64,
 }
 
 /// Packets that were missed.
@@ -181,6 +192,13 @@ fn understand<'a>(packet: &'a dyn packet::Packet, budget: &mut Budget) -> Feedba
         Feedback::Reception(&report.reports)
     } else if let Some(report) = packet.downcast_ref::<SenderReport>() {
         Feedback::Reception(&report.reports)
+    } else if let Some(report) = packet.downcast_ref::<ExtendedReport>() {
+        let instant = report.reports.iter().find_map(|block| {
+            let reference = block.as_any().downcast_ref::<ReceiverReferenceTimeReportBlock>()?;
+            Some(reference.ntp_timestamp)
+        });
+        let reference = instant.map(|instant| Reference { sender: report.sender_ssrc, instant });
+        reference.map_or(Feedback::Nothing, Feedback::RoundTripWanted)
     } else {
         Feedback::Nothing
     }

@@ -38,7 +38,7 @@ use crate::{
 pub(crate) use burst::Burst;
 pub(crate) use estimate::Estimate;
 use estimate::Estimator;
-use feedback::{Feedback, Reader};
+use feedback::{Feedback, Reader, Reference};
 use ladder::{EMPTY, Ladder, Turn};
 use pace::Pace;
 pub(crate) use packet::{Extensions, id};
@@ -181,6 +181,8 @@ pub(crate) struct Delivery {
     estimator: Estimator,
     ladder: Ladder,
     reporter: Reporter,
+    /// What the viewer is to get back at once.
+    reference: Option<Reference>,
     load: Option<Load>,
     counters: Counters,
     /// The encoding whose keyframe the viewer needs.
@@ -247,6 +249,7 @@ impl Delivery {
             pace,
             estimator,
             reporter: Reporter::new(now),
+            reference: None,
             load: None,
             counters: Counters::default(),
             wanted: None,
@@ -329,6 +332,7 @@ impl Delivery {
                     self.estimator.handle(arrivals, now);
                     self.judge(rings, now);
                 }
+                Feedback::RoundTripWanted(reference) => self.reference = Some(reference),
                 Feedback::Reception(reports) => {
                     for report in reports {
                         self.handle_reception(report, rings, now);

@@ -8,12 +8,18 @@ use std::{
 
 use bytes::Bytes;
 use rtc_rtcp::{
+    extended_report::{
+        ExtendedReport,
+        dlrr::{DLRRReport, DLRRReportBlock},
+    },
     packet::Packet,
+    receiver_report::ReceiverReport,
     reception_report::ReceptionReport,
     sender_report::SenderReport,
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
 };
 
+use super::feedback::Reference;
 use crate::media::{Moment, NtpTime, ticks};
 
 /// Receivers can line up nothing before the first of a stream, and drift little within a second.
@@ -83,6 +89,16 @@ impl Reporter {
         let held = Duration::from_micros((u64::from(answer.delay) * 1_000_000) >> 16);
         now.saturating_duration_since(*sent).checked_sub(held)
     }
+}
+
+/// Gives a viewer its own instant back, without having kept it (RFC 3611, section 4.5). One that knows the round trip asks for
+/// what it misses as often as that allows, rather than ten times a second.
+pub(super) fn round_trip(ssrc: u32, reference: Reference) -> Vec<Box<dyn Packet>> {
+    let report = DLRRReport { ssrc: reference.sender, last_rr: middle(reference.instant), dlrr: 0 };
+    let block = DLRRReportBlock { reports: vec![report] };
+    let extended = ExtendedReport { sender_ssrc: ssrc, reports: vec![Box::new(block)] };
+    // No compound begins otherwise.
+    vec![Box::new(ReceiverReport { ssrc, ..ReceiverReport::default() }), Box::new(extended)]
 }
 
 fn middle(ntp: u64) -> u32 {

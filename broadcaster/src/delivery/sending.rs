@@ -11,6 +11,7 @@ use super::{
     ladder::Probe,
     packet::{Extensions, Header},
     position::Next,
+    report::round_trip,
     sent::Origin,
 };
 use crate::media::{Encoding, Moment, NtpTime, Rings};
@@ -310,6 +311,9 @@ impl Delivery {
 
     /// A sealed report for the viewer, if one is due.
     pub(crate) fn poll_report(&mut self, rings: &Rings, now: Instant) -> Result<Option<BytesMut>, Error> {
+        if let Some(reference) = self.reference.take() {
+            return self.seal_report(&round_trip(self.streams.video, reference)).map(Some);
+        }
         let cname = &self.streams.cname;
         if self.reporter.due().is_some_and(|due| due <= now)
             && let Some(encoding) = self.position.plays()

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::{Bytes, BytesMut};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rtc_rtcp::{
+    extended_report::{ExtendedReport, dlrr::DLRRReportBlock, rrt::ReceiverReferenceTimeReportBlock},
     packet::Packet,
     payload_feedbacks::picture_loss_indication::PictureLossIndication,
     transport_feedbacks::{
@@ -294,4 +295,21 @@ fn a_viewer_that_had_its_keys_too_late_for_the_first_packets_gets_a_keyframe() {
     assert_eq!(rig.delivery.take_wanted(), Some(encoding(0)));
     rig.feed_back(&arrivals(9));
     assert_eq!(rig.delivery.take_wanted(), None, "later gaps are the business of retransmission");
+}
+
+#[test]
+fn a_viewer_that_asks_how_far_away_it_is_gets_its_instant_back_at_once() {
+    let mut rig = Rig::new(ProtectionProfile::AeadAes128Gcm, 1);
+    while rig.delivery.poll_report(&rig.rings, rig.now).expect("sealed").is_some() {}
+    let reference = ReceiverReferenceTimeReportBlock { ntp_timestamp: 0x0123_4567_89ab_cdef };
+    rig.feed_back(&ExtendedReport { sender_ssrc: 7, reports: vec![Box::new(reference)] });
+    let sealed = rig.delivery.poll_report(&rig.rings, rig.now).expect("sealed").expect("a report");
+    assert_eq!(rig.delivery.poll_report(&rig.rings, rig.now).expect("sealed"), None, "one for each question");
+    let opened = rig.receiver.context.decrypt_rtcp(&sealed).expect("opened");
+    let packets = rtc_rtcp::packet::unmarshal(&mut &opened[..]).expect("a compound");
+    let extended = packets.iter().find_map(|packet| packet.as_any().downcast_ref::<ExtendedReport>());
+    let blocks = extended.map(|extended| &extended.reports).expect("an extended report");
+    let answer = blocks.iter().find_map(|block| block.as_any().downcast_ref::<DLRRReportBlock>()).expect("an answer");
+    let [report] = &answer.reports[..] else { panic!("{answer:?}") };
+    assert_eq!((report.ssrc, report.last_rr, report.dlrr), (7, 0x4567_89ab, 0));
 }

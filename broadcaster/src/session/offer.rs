@@ -119,7 +119,7 @@ impl Offer {
             if *codec == VideoCodec::H264 {
                 write!(sdp, "a=fmtp:{media} {H264_FORMAT}\r\n")?;
             }
-            for feedback in ["nack", "nack pli", "ccm fir", "transport-cc"] {
+            for feedback in ["nack", "nack pli", "ccm fir", "transport-cc", "rrtr"] {
                 write!(sdp, "a=rtcp-fb:{media} {feedback}\r\n")?;
             }
             write!(sdp, "a=rtpmap:{repair} rtx/90000\r\na=fmtp:{repair} apt={media}\r\n")?;
