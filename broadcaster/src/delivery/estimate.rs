@@ -155,8 +155,11 @@ impl Estimator {
             (rate, last) => rate.or(last),
         };
         self.estimate.loss = self.history.loss();
-        self.estimate.queue = self.history.least_delay().map_or(Duration::ZERO, |delay| self.base.above(delay));
-        self.estimate.swell = self.history.last_delay().map_or(Duration::ZERO, |delay| self.base.above(delay));
+        // Packets that others overtake have not waited behind those.
+        let wandered = self.stragglers.patience();
+        let waited = |delay| self.base.above(delay).saturating_sub(wandered);
+        self.estimate.queue = self.history.least_delay().map_or(Duration::ZERO, waited);
+        self.estimate.swell = self.history.last_delay().map_or(Duration::ZERO, waited);
         self.estimate.backlog = self.backlog();
         self.estimate.reported = true;
     }

@@ -78,6 +78,11 @@ impl Stragglers {
         (self.patience, self.late) = (Duration::ZERO, None);
     }
 
+    /// How much later than others packets have come lately.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// A report says that this one has not come. Returns how many are lost for that alone.
     pub(super) fn misses(&mut self, number: u64, now: Instant) -> u32 {
         if !self.is_new(number) {

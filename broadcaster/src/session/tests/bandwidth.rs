@@ -191,6 +191,19 @@ fn paths_that_reorder_cost_no_quality() {
         let less = journey.notes.iter().filter(|note| note.rung.is_some_and(|rung| rung > 0)).count();
         assert_eq!(less, 0, "{wild:?}");
     }
+    // What was learnt of the path before says that a queue stands there now.
+    for seed in [113, 119, 120] {
+        let (still, delay) = (path(20e6, 300, 1, 0.0), millis(50));
+        let mut journey = Journey::begin(&[1.5e6, 5e5], still, seed);
+        journey.pass(seconds(3));
+        let now = journey.stage.now;
+        let wild = Conditions { delay, jitter: millis(150), reorder: 0.25, ..still };
+        journey.down.change(wild, now);
+        journey.up.change(wild, now);
+        journey.pass(seconds(15));
+        let less = journey.notes.iter().filter(|note| note.rung.is_some_and(|rung| rung > 0)).count();
+        assert_eq!(less, 0, "{seed}");
+    }
 }
 
 /// More goes in than comes out whatever is done, but what comes is never old.
