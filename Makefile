@@ -7,7 +7,7 @@ DEMO_PACKAGES := curl ca-certificates iproute2 qrencode
 # The crate that tests everything together has a network camera of its own.
 WORKSPACE_PACKAGES := $(BUILD_PACKAGES) libgstrtspserver-1.0-dev
 TEST_PACKAGES := chromium firefox-esr libegl1 libgl1-mesa-dri fonts-dejavu-core coturn iproute2 pebble pulseaudio \
-	gstreamer1.0-pulseaudio gstreamer1.0-alsa gstreamer1.0-tools nftables
+	gstreamer1.0-pulseaudio gstreamer1.0-alsa gstreamer1.0-tools nftables redis-server
 # Finds out which libraries a binary needs.
 PACKAGE_PACKAGES := dpkg-dev
 
@@ -56,6 +56,12 @@ test: workspace-packages test-packages viewer tests/browser/node_modules/.instal
 	cargo test --workspace --locked --config 'target."cfg(unix)".runner = $(ENDS)'
 	@echo "==> testing the page in Chromium"
 	cd tests/browser && $(NPM) test
+
+.PHONY: test-scale
+test-scale: build-packages test-packages viewer ## Test and measure several servers with a Redis between them
+	@echo "==> building (the first time takes some minutes)"
+	cargo test --release --locked -p server --test cluster --no-run
+	cargo test --release --locked -p server --test cluster -- --include-ignored --test-threads 1 --nocapture
 
 .PHONY: torture
 torture: workspace-packages test-packages viewer ## Put all of it under fire: networks, faults, a soak, a fuzzer (as root)

@@ -20,11 +20,14 @@ else
     exit 1
 fi
 
-# Debian's coturn starts as a service, and unconfigured it relays for anybody. The tests start their own.
-unit=/etc/systemd/system/coturn.service
-case "$missing " in
-    *" coturn "*) [ -e "$unit" ] || [ -L "$unit" ] || { $as_root mkdir -p "${unit%/*}" && $as_root ln -s /dev/null "$unit"; } ;;
-esac
+# Debian's coturn and Redis start as services; unconfigured, the one relays for anybody and the other is an open
+# door to this machine's users. The tests start their own.
+for service in coturn redis-server; do
+    unit=/etc/systemd/system/$service.service
+    case "$missing " in
+        *" $service "*) [ -e "$unit" ] || [ -L "$unit" ] || { $as_root mkdir -p "${unit%/*}" && $as_root ln -s /dev/null "$unit"; } ;;
+    esac
+done
 
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq

@@ -5,6 +5,7 @@
 //! - `audit` tells who came, who did not, and why;
 //! - [`auth`] knows robots by their keys and viewers by their links;
 //! - `signalling` is the Socket.IO shell around it;
+//! - `cluster` is the line to other servers that share robots and viewers with this one;
 //! - `figures` counts and keeps what robots and viewers report, another pure core; `metrics` puts it into words;
 //! - `listen` lets connections in, and `tls` encrypts them;
 //! - `http` serves the page, the library that pages of the family load, health, and the API;
@@ -16,6 +17,7 @@
 
 mod audit;
 pub mod auth;
+mod cluster;
 pub mod commands;
 pub mod config;
 mod figures;
@@ -82,7 +84,7 @@ pub fn app(config: &Config, tasks: &mut JoinSet<()>, cancel: CancellationToken) 
     let keeping = keep(config, tasks, cancel.clone())?;
     let (_, held) = watch::channel(Arc::new(config.clone()));
     let ice = Directory::new(&held, None);
-    Ok(start(&held, keeping, ice, None, &Arc::new(Proxies::new(config)), tasks, cancel).0)
+    Ok(start(&held, keeping, ice, None, &Arc::new(Proxies::new(config)), tasks, cancel)?.0)
 }
 
 /// The door, as the config wants it.
@@ -101,10 +103,11 @@ fn start(
     proxies: &Arc<Proxies>,
     tasks: &mut JoinSet<()>,
     cancel: CancellationToken,
-) -> (Router, Enquiries) {
+) -> anyhow::Result<(Router, Enquiries)> {
     let door = keeping.door.clone();
-    let (socket_io, rooms) = signalling::start(config, ice.clone(), door, proxies, tasks, cancel.clone());
-    (http::router(socket_io, config.clone(), ice, keeping, rooms.clone(), relay, cancel), rooms)
+    let heard = cluster::start(&config.borrow().cluster, tasks).context("reach other servers by cluster.redis")?;
+    let (socket_io, rooms) = signalling::start(config, heard, ice.clone(), door, proxies, tasks, cancel.clone());
+    Ok((http::router(socket_io, config.clone(), ice, keeping, rooms.clone(), relay, cancel), rooms))
 }
 
 impl Server {
@@ -167,7 +170,7 @@ impl Server {
         let ice = Directory::new(&config, self.turn.as_ref());
         let relayed_at = ice.relayed_at();
         let (tally, inlet) = (self.turn.as_ref().map(Turn::tally), self.turn.as_ref().map(Turn::inlet));
-        let (app, rooms) = start(&config, keeping, ice, tally, &proxies, &mut tasks, ending.clone());
+        let (app, rooms) = start(&config, keeping, ice, tally, &proxies, &mut tasks, ending.clone())?;
         if let Some(turn) = self.turn {
             tracing::info!(urls = ?relayed_at, "relaying for those who cannot reach each other");
             tasks.spawn(turn.run(ending.clone()));

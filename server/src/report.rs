@@ -68,6 +68,15 @@ pub fn describe(config: &Config) -> anyhow::Result<String> {
         limits.max_connections, limits.max_connections_per_address, limits.max_robots, limits.max_viewers
     ));
     line(format!("Keeps the session of a viewer that lost its connection for {:?}.", limits.session_grace));
+    if let Some(redis) = &config.cluster.redis {
+        let prefix = config.cluster.prefix.as_str();
+        line(format!(
+            "Shares robots and viewers with all servers whose names in Redis at {redis} begin with {prefix:?}."
+        ));
+        if redis.is_exposed() {
+            line("WARNING: what servers say to each other can be read and changed on the way to Redis.".to_owned());
+        }
+    }
     let turn = &config.turn;
     if let Some(address) = turn.public_address.as_ref().filter(|_| turn.enabled) {
         let listen: Vec<String> = turn.listen.iter().map(ToString::to_string).collect();

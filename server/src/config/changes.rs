@@ -49,6 +49,7 @@ impl Comparison {
             ice,
             turn,
             metrics,
+            cluster,
             log,
         } = old;
         keys.next_start("listen", listen, &new.listen);
@@ -65,6 +66,7 @@ impl Comparison {
         ice.compare(&new.ice, &mut keys);
         turn.compare(&new.turn, &mut keys);
         metrics.compare(&new.metrics, &mut keys);
+        cluster.compare(&new.cluster, &mut keys);
         let daemon::log::Log { format, filter } = log;
         keys.next_start("log.format", format, &new.log.format);
         keys.at_once("log.filter", &filter.to_string(), &new.log.filter.to_string());

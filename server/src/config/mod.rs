@@ -2,6 +2,7 @@
 
 mod auth;
 pub mod changes;
+mod cluster;
 mod ice;
 mod limits;
 mod listen;
@@ -20,6 +21,7 @@ use protocol::RobotId;
 use serde::Deserialize;
 
 pub use auth::{Auth, AuthMode, NoOrigin, Origin};
+pub use cluster::{Cluster, NoPrefix, NoRedisUrl, Prefix, RedisUrl};
 pub use ice::{Credential, Ice, IceEntry, IceError, Lifetime};
 pub use limits::Limits;
 pub use listen::{ForwardedHeader, InvalidNetwork, Network};
@@ -50,13 +52,14 @@ pub struct Config {
     pub metrics: Metrics,
     #[serde(deserialize_with = "turn::deserialize")]
     pub turn: Turn,
+    pub cluster: Cluster,
     pub log: daemon::log::Log,
 }
 
 impl Config {
     /// The keys that are secrets, which may come from files and the environment as well.
     pub const SECRETS: &[&str] =
-        &["ice.servers.*.credential", "ice.servers.*.shared_secret", "turn.secret", "metrics.token"];
+        &["cluster.redis", "ice.servers.*.credential", "ice.servers.*.shared_secret", "turn.secret", "metrics.token"];
 
     /// What a file says, or without one, what holds by default.
     pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded<Self>, LoadError> {
@@ -81,6 +84,7 @@ impl Default for Config {
             ice: Ice::default(),
             metrics: Metrics::default(),
             turn: Turn::default(),
+            cluster: Cluster::default(),
             log: daemon::log::Log::default(),
         }
     }
@@ -192,6 +196,7 @@ mod tests {
             "bytes_per_second",
             "max_connections_per_address",
             "report_every",
+            "prefix",
             "format",
             "filter",
         ] {

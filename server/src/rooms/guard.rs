@@ -7,7 +7,7 @@ use std::{
 
 use protocol::{Code, LinkId, Notice, PeerId, RobotId, SessionId, SessionRef, ToRobot, ToViewer};
 
-use super::{News, Output, Role, Rooms, notices, session::Session, viewers::holder_of};
+use super::{Ending, News, Output, Role, Rooms, notices, session::Session, viewers::holder_of};
 use crate::{
     audit,
     auth::{Denied, Door, Pass},
@@ -77,7 +77,7 @@ impl Rooms {
     /// The robot that somebody asked for, or the one that is meant where none was named, if there is such a robot.
     pub(super) fn known<'a>(&'a self, asked: Option<&'a RobotId>) -> Option<&'a RobotId> {
         let robot = asked.unwrap_or(&self.settings.default_robot);
-        (self.robots.contains_key(robot) || self.door.knows(robot)).then_some(robot)
+        (self.robots.contains_key(robot) || self.others.has(robot) || self.door.knows(robot)).then_some(robot)
     }
 
     pub(super) fn comes_by_the_same_link(&self, session: &SessionId, viewer: &PeerId, robot: &RobotId) -> bool {
@@ -104,7 +104,7 @@ impl Rooms {
         let viewers: Vec<PeerId> = self
             .peers
             .iter()
-            .filter(|(_, role)| matches!(role, Role::Viewer(_)))
+            .filter(|(_, role)| matches!(role, Role::Viewer(_) | Role::Away(_)))
             .map(|(peer, _)| peer.clone())
             .collect();
         for peer in viewers {
@@ -209,18 +209,29 @@ impl Rooms {
 
     /// Who may not watch any more what it chose has to leave. Who has chosen nothing is told when it does.
     fn check_viewer(&mut self, peer: &PeerId, now: Instant) {
-        let Some(Role::Viewer(viewer)) = self.peers.get(peer) else { return };
-        if let Err(denied) = self.door.watch(&viewer.robot, self.passes.get(peer), now) {
-            let notice = notices::denied(denied, Some(&viewer.robot));
+        let robot = match self.peers.get(peer) {
+            Some(Role::Viewer(viewer)) => &viewer.robot,
+            Some(Role::Away(away)) => &away.robot,
+            None | Some(Role::Undecided | Role::Robot(_) | Role::Displaced) => return,
+        };
+        if let Err(denied) = self.door.watch(robot, self.passes.get(peer), now) {
+            let notice = notices::denied(denied, Some(robot));
             self.expel_viewer(peer, notice);
         }
     }
 
     fn expel_viewer(&mut self, peer: &PeerId, notice: Notice) {
-        let Some(Role::Viewer(viewer)) = self.peers.insert(peer.clone(), Role::Displaced) else { return };
-        audit::viewer_expelled(&viewer.robot, peer, self.passes.get(peer), notice.code);
+        let (robot, session) = match self.peers.insert(peer.clone(), Role::Displaced) {
+            Some(Role::Viewer(viewer)) => (viewer.robot, viewer.session),
+            Some(Role::Away(away)) => {
+                self.leaves_for_good(peer, &away, Ending::Goodbye);
+                (away.robot, None)
+            }
+            None | Some(Role::Undecided | Role::Robot(_) | Role::Displaced) => return,
+        };
+        audit::viewer_expelled(&robot, peer, self.passes.get(peer), notice.code);
         self.tell(peer, ToViewer::Notice { notice, about: None });
-        if let Some(session) = viewer.session {
+        if let Some(session) = session {
             self.bar_session(&session);
         }
         self.out.push_back(Output::Close { peer: peer.clone() });

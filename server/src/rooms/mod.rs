@@ -8,6 +8,7 @@
 //! introduced to that very connection of it, a viewer only by the robot that it was introduced to; a session belongs to one
 //! viewer at a time.
 
+mod elsewhere;
 mod guard;
 mod news;
 mod notices;
@@ -30,13 +31,19 @@ use protocol::{
     ToServer, ToViewer, WatchReply,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     auth::{Door, Pass},
+    cluster::NodeId,
+    figures::Moment,
     turn::credentials::Holder,
 };
+use elsewhere::{Away, Others};
+pub(crate) use elsewhere::{Elsewhere, Listing, Onward, Robots, Since};
 use guard::Untold;
 pub(crate) use news::News;
-pub(crate) use notices::{denied, too_fast};
+pub(crate) use notices::{denied, too_fast, unreachable};
 use relay::{Letter, Payload};
 use robots::{Robot, Seen};
 use session::Session;
@@ -69,7 +76,11 @@ pub(crate) enum Input {
         pass: Option<Pass>,
         /// It comes from the host that the server is on.
         is_local: bool,
+        /// The server that it is connected to, if that is not this one.
+        guest_of: Option<NodeId>,
     },
+    /// Other servers.
+    Elsewhere(Elsewhere),
     /// The operator has changed who may do what.
     Door(Door),
     Said {
@@ -92,6 +103,8 @@ pub(crate) enum Input {
         asker: Asker,
         robot: RobotId,
         camera: Option<CameraId>,
+        /// By another server, which has taken it that the robot is here.
+        passed_on: bool,
     },
     /// Whoever asked for a picture has gone.
     SnapshotUnasked(Asker),
@@ -104,7 +117,8 @@ pub(crate) enum Input {
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Ending {
     /// It said that it was leaving.
     Goodbye,
@@ -134,6 +148,11 @@ pub(crate) enum Output {
         asker: Asker,
         answer: Answer,
     },
+    /// Goes to another server. Where it wants a reply, that is the input's that was handled last.
+    Forward {
+        to: NodeId,
+        what: Onward,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -148,6 +167,8 @@ enum Role {
     Undecided,
     Robot(RobotId),
     Viewer(Viewer),
+    /// A viewer of a robot that another server has.
+    Away(Away),
     /// Another connection has taken over what it was. It is announced nothing until it asks again.
     Displaced,
 }
@@ -174,6 +195,8 @@ pub(crate) type Mint = Box<dyn FnMut() -> SessionId + Send>;
 pub(crate) type ListIce = Box<dyn Fn(&Holder, Option<Duration>) -> Vec<IceServer> + Send>;
 
 pub(crate) struct Rooms {
+    /// What the wall clock said when.
+    begun: Moment,
     settings: Settings,
     mint: Mint,
     list_ice: ListIce,
@@ -197,13 +220,15 @@ pub(crate) struct Rooms {
     deadlines: BTreeSet<(Instant, SessionId)>,
     seen: Seen,
     snapshots: Snapshots,
+    others: Others,
     out: VecDeque<Output>,
     news: VecDeque<News>,
 }
 
 impl Rooms {
-    pub(crate) fn new(settings: Settings, door: Door, mint: Mint, list_ice: ListIce) -> Self {
+    pub(crate) fn new(settings: Settings, door: Door, mint: Mint, list_ice: ListIce, begun: Moment) -> Self {
         Self {
+            begun,
             settings,
             mint,
             list_ice,
@@ -220,6 +245,7 @@ impl Rooms {
             deadlines: BTreeSet::new(),
             seen: Seen::default(),
             snapshots: Snapshots::default(),
+            others: Others::default(),
             out: VecDeque::new(),
             news: VecDeque::new(),
         }
@@ -227,7 +253,10 @@ impl Rooms {
 
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Connected { peer, pass, is_local } => {
+            Input::Connected { peer, pass, is_local, guest_of } => {
+                if let Some(node) = guest_of {
+                    self.others.welcome(peer.clone(), node);
+                }
                 if is_local {
                     self.local.insert(peer.clone());
                 }
@@ -237,11 +266,16 @@ impl Rooms {
                 }
                 self.peers.entry(peer).or_insert(Role::Undecided);
             }
+            Input::Elsewhere(what) => self.heard_from_elsewhere(what, now),
             Input::Door(door) => self.door_changed(door, now),
             Input::Said { from, message, wants_reply } => self.said(&from, message, wants_reply, now),
             Input::Malformed { from, notice } => self.not_taken(&from, notice),
             Input::Disconnected { peer, ending } => self.disconnected(&peer, ending, now),
-            Input::Snapshot { asker, robot, camera } => self.snapshot(asker, &robot, camera, now),
+            Input::Snapshot { asker, robot, camera, passed_on } => {
+                if passed_on || !self.fetch_snapshot(asker, &robot, camera.as_ref()) {
+                    self.snapshot(asker, &robot, camera, now);
+                }
+            }
             Input::SnapshotUnasked(asker) => self.snapshot_unasked(asker),
             Input::Settings(settings) => self.settle(settings, now),
             Input::IceChanged => {
@@ -249,7 +283,9 @@ impl Rooms {
                 self.renew_ice_servers(now);
             }
             Input::Draining => {
-                let everyone: Vec<PeerId> = self.peers.keys().cloned().collect();
+                // Guests are connected to servers that go on.
+                let everyone: Vec<PeerId> =
+                    self.peers.keys().filter(|peer| !self.others.is_guest(peer)).cloned().collect();
                 for peer in everyone {
                     self.notify(&peer, notices::draining());
                 }
@@ -293,21 +329,26 @@ impl Rooms {
 
     /// The live robots, by name.
     pub(crate) fn live(&self) -> Vec<LiveRobot> {
-        let watching = |robot: &Robot| robot.introduced.keys().filter(|viewer| self.peers.contains_key(viewer)).count();
-        self.robots
-            .iter()
-            .map(|(id, robot)| LiveRobot {
-                robot: id.clone(),
-                cameras: robot.cameras.clone(),
-                viewers: watching(robot),
-            })
-            .collect()
+        let here = self.robots.iter().map(|(id, robot)| LiveRobot {
+            robot: id.clone(),
+            cameras: robot.cameras.clone(),
+            viewers: self.watching(robot),
+        });
+        let elsewhere = self.others.live().filter(|live| !self.robots.contains_key(&live.robot));
+        let mut live: Vec<LiveRobot> = here.chain(elsewhere).collect();
+        live.sort_by(|one, other| one.robot.cmp(&other.robot));
+        live
+    }
+
+    fn watching(&self, robot: &Robot) -> usize {
+        robot.introduced.keys().filter(|viewer| self.peers.contains_key(viewer)).count()
     }
 
     fn said(&mut self, from: &PeerId, message: ToServer, wants_reply: bool, now: Instant) {
         if !self.peers.contains_key(from) {
             return;
         }
+        let Some(message) = self.pass_on(from, message) else { return };
         match message {
             ToServer::Broadcaster { register } => self.register(from, register, wants_reply, now),
             ToServer::Watcher { watch } => self.watch(from, watch, wants_reply, now),
@@ -355,11 +396,18 @@ impl Rooms {
             None | Some(Role::Undecided | Role::Displaced) => {}
             Some(Role::Robot(robot)) => self.robot_left(&robot),
             Some(Role::Viewer(viewer)) => self.viewer_left(peer, viewer, ending, now),
+            Some(Role::Away(away)) => self.leaves_for_good(peer, &away, ending),
         }
+        self.others.dismiss(peer);
         self.local.remove(peer);
         if let Some(pass) = self.passes.remove(peer) {
             self.expiries.remove(&(pass.until, peer.clone()));
         }
+    }
+
+    fn wall_clock(&self, now: Instant) -> Since {
+        let since = now.saturating_duration_since(self.begun.at).as_millis();
+        Since(self.begun.unix.saturating_add(u64::try_from(since).unwrap_or(u64::MAX)))
     }
 
     fn not_taken(&mut self, from: &PeerId, notice: Notice) {
@@ -371,7 +419,7 @@ impl Rooms {
         match self.peers.get(to) {
             None => {}
             Some(Role::Robot(_)) => self.tell_robot(to, ToRobot::Notice { notice }),
-            Some(Role::Undecided | Role::Viewer(_) | Role::Displaced) => {
+            Some(Role::Undecided | Role::Viewer(_) | Role::Away(_) | Role::Displaced) => {
                 self.tell(to, ToViewer::Notice { notice, about: None });
             }
         }

@@ -30,6 +30,17 @@ pub(super) fn offline(robot: &RobotId) -> Notice {
     Notice::new(Code::RobotOffline, format!("Robot {robot} is not connected."))
 }
 
+pub(super) fn out_of_reach(robot: &RobotId) -> Notice {
+    Notice::new(
+        Code::RobotOffline,
+        format!("Robot {robot} is connected to another server, which this one cannot reach at the moment."),
+    )
+}
+
+pub(crate) fn unreachable() -> Notice {
+    Notice::new(Code::RobotOffline, "The server that the robot is connected to cannot be reached at the moment.")
+}
+
 pub(super) fn no_snapshots(robot: &RobotId) -> Notice {
     Notice::new(Code::Unsupported, format!("Robot {robot} is a web page, which makes no snapshots."))
 }

@@ -36,7 +36,7 @@ impl Rooms {
     pub(super) fn relay(&mut self, from: &PeerId, letter: Letter) {
         let outcome = match self.peers.get(from) {
             None => Ok(()),
-            Some(Role::Undecided | Role::Displaced) => Err(notices::stranger(&letter.to)),
+            Some(Role::Undecided | Role::Away(_) | Role::Displaced) => Err(notices::stranger(&letter.to)),
             Some(Role::Robot(robot)) => self.relay_from_robot(from, &robot.clone(), letter),
             Some(Role::Viewer(viewer)) => {
                 let own = letter.about.as_ref().is_some_and(|about| viewer.session.as_ref() == Some(&about.session));

@@ -25,7 +25,7 @@ impl Rooms {
             Some(Role::Viewer(viewer)) => viewer,
             Some(Role::Robot(_)) => return self.not_taken(from, notices::no_viewer()),
             // What comes too late, or before its sender has found its way back, is nothing to complain of.
-            None | Some(Role::Undecided | Role::Displaced) => return,
+            None | Some(Role::Undecided | Role::Away(_) | Role::Displaced) => return,
         };
         let session = viewer.session.as_ref().filter(|session| about.is_none_or(|about| about.session == **session));
         if let Some(session) = session.cloned() {
@@ -36,7 +36,7 @@ impl Rooms {
     fn reporting_robot(&mut self, from: &PeerId) -> Option<RobotId> {
         match self.peers.get(from) {
             Some(Role::Robot(robot)) => return Some(robot.clone()),
-            Some(Role::Viewer(_) | Role::Undecided) => self.not_taken(from, notices::no_robot()),
+            Some(Role::Viewer(_) | Role::Away(_) | Role::Undecided) => self.not_taken(from, notices::no_robot()),
             None | Some(Role::Displaced) => {}
         }
         None

@@ -10,7 +10,7 @@ use protocol::{
     ToViewer, Video, Yes,
 };
 
-use super::{Dialect, News, Output, Reply, Role, Rooms, notices};
+use super::{Dialect, Ending, News, Output, Reply, Role, Rooms, Since, notices};
 use crate::{audit, auth::Proof, turn::credentials::Holder};
 
 /// More cameras than any robot has; each is shown to every visitor of the front page.
@@ -23,6 +23,7 @@ const MAX_SEEN: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Robot {
     pub(super) peer: PeerId,
+    pub(super) since: Since,
     pub(super) dialect: Dialect,
     /// How it was known.
     pub(super) proof: Proof,
@@ -44,7 +45,7 @@ impl Seen {
     }
 
     /// Beyond the limit names are not remembered: an open server takes any.
-    fn remember(&mut self, robot: &RobotId) {
+    pub(super) fn remember(&mut self, robot: &RobotId) {
         if self.0.len() < MAX_SEEN {
             self.0.insert(robot.clone());
         }
@@ -99,8 +100,10 @@ impl Rooms {
                     self.end_session(&session);
                 }
             }
+            Some(Role::Away(away)) => self.leaves_for_good(from, &away, Ending::Goodbye),
             None | Some(Role::Robot(_) | Role::Undecided | Role::Displaced) => {}
         }
+        let since = self.others.comes_here(&id, self.wall_clock(now));
         let introduced = match self.robots.remove(&id) {
             Some(robot) if robot.peer == *from => robot.introduced,
             Some(robot) => {
@@ -115,7 +118,8 @@ impl Rooms {
         audit::robot_admitted(&id, from, cameras.len(), proof != Proof::None);
         self.news.push_back(News::RobotUp { robot: id.clone(), cameras: cameras.clone() });
         self.seen.remember(&id);
-        self.robots.insert(id.clone(), Robot { peer: from.clone(), dialect, proof, cameras, introduced, named });
+        let robot = Robot { peer: from.clone(), since, dialect, proof, cameras, introduced, named };
+        self.robots.insert(id.clone(), robot);
         self.expect_claims(&id, &register.links, now);
         self.announce(&id, from, now);
         // One time for all of them: none waits longer than it should.
@@ -143,15 +147,16 @@ impl Rooms {
 
     fn check_room_for(&self, from: &PeerId, id: &RobotId) -> Result<(), Notice> {
         // A connection that changes its name gives the former one up.
-        let others = self.robots.values().filter(|robot| robot.peer != *from).count();
-        if !self.robots.contains_key(id) && others >= self.settings.max_robots {
+        let others = self.robots.values().filter(|robot| robot.peer != *from).count() + self.others.robots();
+        let known = self.robots.contains_key(id) || self.others.has(id);
+        if !known && others >= self.settings.max_robots {
             return Err(notices::too_many_robots());
         }
         Ok(())
     }
 
     /// The newcomer wins: the link that it lost may look alive from here for another ping.
-    fn displace(&mut self, old: PeerId, id: &RobotId) {
+    pub(super) fn displace(&mut self, old: PeerId, id: &RobotId) {
         tracing::warn!(robot = %id, former = %old, "robot replaced by another connection");
         self.no_more_snapshots(id);
         self.tell_robot(&old, ToRobot::Notice { notice: notices::robot_replaced(id) });
@@ -198,7 +203,11 @@ impl Rooms {
 
     /// The viewers that chose this robot, admitted or not.
     fn audience(&self, id: &RobotId) -> Vec<PeerId> {
-        let chose = |role: &Role| matches!(role, Role::Viewer(viewer) if viewer.robot == *id);
+        let chose = |role: &Role| match role {
+            Role::Viewer(viewer) => viewer.robot == *id,
+            Role::Away(away) => away.robot == *id,
+            Role::Undecided | Role::Robot(_) | Role::Displaced => false,
+        };
         self.peers.iter().filter(|(_, role)| chose(role)).map(|(peer, _)| peer.clone()).collect()
     }
 }

@@ -177,6 +177,7 @@ impl Rooms {
 
     /// Whoever asked has gone without an answer. The picture comes all the same, for those who ask next.
     pub(super) fn snapshot_unasked(&mut self, asker: Asker) {
+        self.forget_asker(asker);
         for shot in self.snapshots.shots.values_mut() {
             if let Shot::Coming(coming) = shot {
                 coming.waiting.retain(|waiting| *waiting != asker);

@@ -25,6 +25,9 @@ pub(super) struct Viewer {
 
 impl Rooms {
     pub(super) fn watch(&mut self, from: &PeerId, watch: Option<Watch>, wants_reply: bool, now: Instant) {
+        if self.send_on(from, watch.as_ref(), wants_reply, now) {
+            return;
+        }
         let dialect = Dialect::of(watch.as_ref());
         let watch = watch.unwrap_or_default();
         let wanted = watch.robot.clone();
@@ -125,6 +128,9 @@ impl Rooms {
 
     /// What is said of a robot that is not here.
     pub(super) fn absent(&self, id: &RobotId) -> Notice {
+        if let Some(notice) = self.out_of_reach(id) {
+            return notice;
+        }
         // Behind a guarded door only those ask who may know.
         let expected = !self.door.is_open() || *id == self.settings.default_robot || self.seen.contains(id);
         if expected { notices::offline(id) } else { notices::unknown_robot(id) }
@@ -132,18 +138,26 @@ impl Rooms {
 
     /// Notes which robot the connection wants, and parts it from whatever else it was or watched.
     fn choose(&mut self, from: &PeerId, id: &RobotId, dialect: Dialect) {
-        let mut viewer = Viewer { robot: id.clone(), dialect, session: None };
+        let mut session = None;
+        match self.peers.get_mut(from) {
+            Some(Role::Viewer(former)) if former.robot == *id => session = former.session.take(),
+            _ => self.part(from),
+        }
+        self.peers.insert(from.clone(), Role::Viewer(Viewer { robot: id.clone(), dialect, session }));
+    }
+
+    /// The connection begins something else: what it was or watched ends.
+    pub(super) fn part(&mut self, from: &PeerId) {
         match self.peers.remove(from) {
             None | Some(Role::Undecided | Role::Displaced) => {}
             Some(Role::Robot(robot)) => self.robot_left(&robot),
-            Some(Role::Viewer(former)) if former.robot == *id => viewer.session = former.session,
             Some(Role::Viewer(former)) => {
                 if let Some(session) = former.session {
                     self.end_session(&session);
                 }
             }
+            Some(Role::Away(away)) => self.leaves_for_good(from, &away, Ending::Goodbye),
         }
-        self.peers.insert(from.clone(), Role::Viewer(viewer));
     }
 
     /// Binds a session that still lives to this connection, and says whether that was possible.

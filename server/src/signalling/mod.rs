@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Held,
     auth::Door,
+    cluster,
     config::Config,
     ice::Directory,
     listen::{Hall, Proxies, before_joining},
@@ -109,6 +110,7 @@ impl Enquiries {
 /// answers requests to Socket.IO's path.
 pub(crate) fn start(
     config: &Held,
+    heard: Option<mpsc::Receiver<cluster::Event>>,
     ice: Directory,
     door: watch::Receiver<Door>,
     proxies: &Arc<Proxies>,
@@ -153,8 +155,8 @@ pub(crate) fn start(
         Box::new(move |holder: &Holder, most| ice.listed_for(holder, most, unix_time()))
     };
     let settings = settings(&config.borrow(), &ice);
-    let rooms = Rooms::new(settings, door.borrow().clone(), Box::new(unguessable), list);
-    tasks.spawn(Desk::new(rooms, door, ice, io, calls.clone()).run(inbox, config.clone(), cancel));
+    let rooms = Rooms::new(settings, door.borrow().clone(), Box::new(unguessable), list, desk::moment());
+    tasks.spawn(Desk::new(rooms, door, ice, io, calls.clone()).run(inbox, heard, config.clone(), cancel));
     // What Engine.IO keeps of a request is copied last: whoever looks before may see all of it.
     let engine = engine.layer(map_request(head::copied)).layer(from_fn_with_state(calls, calls::admit));
     (engine, Enquiries(events))

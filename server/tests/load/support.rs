@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -86,6 +87,8 @@ impl Running {
         let folder = Folder::new();
         let file = folder.root().join("server.toml");
         fs::write(&file, format!("listen = \"127.0.0.1:0\"\ntrusted_proxies = []\n{config}")).expect("written");
+        // Some of it may be secret, as the server takes it.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its own file");
         command.arg("--config").arg(file).args(["--log-format", "json"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("starts");
@@ -98,8 +101,12 @@ impl Running {
 
     /// SIGKILL: it ends in the middle of whatever it does.
     pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.try_into().expect("a process"))).expect("it runs");
-        kill_process(id, Signal::KILL).expect("its own child");
+        kill_process(id, signal).expect("its own child");
     }
 
     fn proc(&self, file: &str) -> PathBuf {
@@ -161,7 +168,7 @@ impl Running {
     }
 
     /// What programs on its machine may read.
-    async fn get(&self, path: &str) -> String {
+    pub(crate) async fn get(&self, path: &str) -> String {
         let mut connection = within(TcpStream::connect(self.address)).await.expect("connects");
         let request = format!("GET {path} HTTP/1.0\r\nhost: {}\r\n\r\n", self.address);
         within(connection.write_all(request.as_bytes())).await.expect("sent");

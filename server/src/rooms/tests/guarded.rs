@@ -26,7 +26,7 @@ pub(super) fn watch(robot: &str) -> String {
 impl World {
     pub(super) fn connect_with(&mut self, id: &str, pass: Pass) {
         assert_eq!(
-            written(self.input(Input::Connected { peer: peer(id), pass: Some(pass), is_local: false })),
+            written(self.input(Input::Connected { peer: peer(id), pass: Some(pass), is_local: false, guest_of: None })),
             [""; 0]
         );
     }

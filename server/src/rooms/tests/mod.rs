@@ -1,6 +1,7 @@
 //! The rooms, told what happens in the words of the wire, with invented ids and instants.
 
 mod audited;
+mod elsewhere;
 mod guarded;
 mod joining;
 mod random;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use protocol::{IceServer, PeerId, ToServer};
 
 use super::{Door, Ending, Input, News, Output, Reply, Rooms, Settings};
-use crate::turn::credentials::Holder;
+use crate::{figures::Moment, turn::credentials::Holder};
 
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -70,8 +71,10 @@ impl World {
             }
             Holder::Robot(_) | Holder::Viewer { .. } => Vec::new(),
         };
-        let rooms = Rooms::new(settings, door, Box::new(mint), Box::new(list));
-        Self { rooms, now: Instant::now(), news: Vec::new() }
+        let now = Instant::now();
+        let begun = Moment { at: now, unix: 1_000_000 };
+        let rooms = Rooms::new(settings, door, Box::new(mint), Box::new(list), begun);
+        Self { rooms, now, news: Vec::new() }
     }
 
     /// With these connections, which have said nothing.
@@ -94,7 +97,7 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, id: &str) -> Vec<String> {
-        written(self.input(Input::Connected { peer: peer(id), pass: None, is_local: false }))
+        written(self.input(Input::Connected { peer: peer(id), pass: None, is_local: false, guest_of: None }))
     }
 
     pub(super) fn end(&mut self, id: &str, ending: Ending) -> Vec<String> {
@@ -120,13 +123,27 @@ impl World {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let Rooms { peers, robots, sessions, deadlines, snapshots, out, news, passes, expiries, claims, local, .. } =
-            &self.rooms;
+        let Rooms {
+            peers,
+            robots,
+            sessions,
+            deadlines,
+            snapshots,
+            out,
+            news,
+            passes,
+            expiries,
+            claims,
+            local,
+            others,
+            ..
+        } = &self.rooms;
         peers.is_empty()
             && passes.is_empty()
             && expiries.is_empty()
             && local.is_empty()
             && claims.is_empty()
+            && others.is_empty()
             && robots.is_empty()
             && sessions.is_empty()
             && deadlines.is_empty()
@@ -145,6 +162,7 @@ fn written(outputs: Vec<Output>) -> Vec<String> {
         Output::Close { peer } => format!("{peer} closed"),
         Output::ToRobot { to, message } => event(to, json(serde_json::to_string(message))),
         Output::Reply(Reply::Watch(reply)) => format!("reply {}", json(serde_json::to_string(reply))),
+        Output::Forward { to, what } => format!("{to} {what:?}"),
         Output::Snapshot { asker, answer: Ok(jpeg) } => format!("{} {}", asker.0, String::from_utf8_lossy(jpeg)),
         Output::Snapshot { asker, answer: Err(notice) } => format!("{} {}: {}", asker.0, notice.code, notice.message),
         Output::Reply(Reply::Register(reply)) => format!("reply {}", json(serde_json::to_string(reply))),

@@ -104,6 +104,7 @@ impl Witness {
     fn check(&mut self, output: &Output) {
         match output {
             Output::Reply(_) => {}
+            Output::Forward { .. } => panic!("there is no other server"),
             Output::Close { peer } => assert!(self.connected.contains(peer), "{peer} is gone"),
             Output::Snapshot { asker, .. } => assert!(self.waiting.remove(asker), "an answer for each question"),
             Output::ToRobot { to, message } => {
@@ -237,7 +238,7 @@ fn history(seed: u64, steps: u64) {
             0 => {
                 let robot = ROBOTS[web.below(ROBOTS.len())].parse().expect("an id");
                 witness.waiting.insert(Asker(number));
-                Some(Input::Snapshot { asker: Asker(number), robot, camera: None })
+                Some(Input::Snapshot { asker: Asker(number), robot, camera: None, passed_on: false })
             }
             1 => {
                 let notice = r#"{"code":"full","message":""}"#;
@@ -258,7 +259,7 @@ fn history(seed: u64, steps: u64) {
                 // A socket says once that it is there.
                 let known = !witness.connected.insert(id.clone());
                 let pass = random.pass(world.now).filter(|_| guarded && !known);
-                Input::Connected { peer: id, pass, is_local: false }
+                Input::Connected { peer: id, pass, is_local: false, guest_of: None }
             }
             2 => {
                 // A socket's id comes back only after its connection has gone, and with it what it was told.

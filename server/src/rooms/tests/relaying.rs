@@ -141,14 +141,14 @@ fn candidates_that_lead_nowhere_are_not_relayed_and_those_of_a_host_only_within_
     }
     // Only one of them is here.
     let mut world = World::new();
-    world.input(Input::Connected { peer: peer("robot"), pass: None, is_local: true });
+    world.input(Input::Connected { peer: peer("robot"), pass: None, is_local: true, guest_of: None });
     world.connect("viewer");
     world.say("robot", r#"["broadcaster"]"#);
     world.say("viewer", r#"["watcher"]"#);
     assert_eq!(say(&mut world, "127.0.0.1"), [[""; 0]; 2]);
     let mut together = World::new();
     for id in ["robot", "viewer"] {
-        together.input(Input::Connected { peer: peer(id), pass: None, is_local: true });
+        together.input(Input::Connected { peer: peer(id), pass: None, is_local: true, guest_of: None });
     }
     together.say("robot", r#"["broadcaster"]"#);
     together.say("viewer", r#"["watcher"]"#);

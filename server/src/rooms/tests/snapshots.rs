@@ -6,7 +6,12 @@ use crate::rooms::Asker;
 impl World {
     fn ask_picture(&mut self, asker: u64, robot: &str, camera: Option<&str>) -> Vec<String> {
         let camera = camera.map(|camera| camera.parse().expect("an id"));
-        written(self.input(Input::Snapshot { asker: Asker(asker), robot: robot.parse().expect("an id"), camera }))
+        written(self.input(Input::Snapshot {
+            asker: Asker(asker),
+            robot: robot.parse().expect("an id"),
+            camera,
+            passed_on: false,
+        }))
     }
 
     /// A piece of a picture, with these bytes.

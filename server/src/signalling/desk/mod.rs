@@ -1,4 +1,10 @@
 //! The one task that owns the rooms: feeds them what happened, and sends what they say.
+//!
+//! `others` does the same for what goes to other servers and comes from them.
+
+mod others;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,6 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::others::{ALIVE_EVERY, Others};
 use super::{
     calls::Calls,
     intake::{Event, Newcomer, Said, Visitor},
@@ -29,6 +36,7 @@ use super::{
 use crate::{
     Held,
     auth::Door,
+    cluster,
     figures::{Figures, Moment, SAMPLE_EVERY},
     ice::Directory,
     metrics::Text,
@@ -55,8 +63,22 @@ pub(super) struct Desk {
     endings: JoinSet<()>,
     peers: BTreeMap<PeerId, Connection>,
     /// Those who wait for a picture.
-    askers: BTreeMap<Asker, oneshot::Sender<Answer>>,
+    askers: BTreeMap<Asker, Waiting>,
     asked: u64,
+    others: Others,
+}
+
+/// Somebody who asked for a picture.
+enum Waiting {
+    Here(oneshot::Sender<Answer>),
+    /// Of another server, and by which number there.
+    Elsewhere(cluster::NodeId, u64),
+}
+
+/// Where an acknowledgement goes.
+enum Ack {
+    Here(AckSender),
+    Elsewhere { node: cluster::NodeId, peer: PeerId, number: u64 },
 }
 
 struct Connection {
@@ -94,10 +116,19 @@ impl Desk {
             peers: BTreeMap::new(),
             askers: BTreeMap::new(),
             asked: 0,
+            others: Others::default(),
         }
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, mut config: Held, cancel: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Event>,
+        mut heard: Option<mpsc::Receiver<cluster::Event>>,
+        mut config: Held,
+        cancel: CancellationToken,
+    ) {
+        let mut alive = tokio::time::interval(ALIVE_EVERY);
+        alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut listed = config.borrow().ice.clone();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -111,6 +142,8 @@ impl Desk {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(event) = inbox.recv() => self.take(event),
+                Some(event) = next(&mut heard) => self.hear(event),
+                _ = alive.tick() => self.is_alive(),
                 () = hangup_due, if hangup.is_some() => self.hang_up(),
                 Some(ended) = self.endings.join_next() => if let Err(error) = ended {
                     tracing::error!(%error, "a session was not ended");
@@ -180,11 +213,7 @@ impl Desk {
             Event::Overview(answer) => {
                 let _ = answer.send(self.figures.overview(self.peers.len(), moment()));
             }
-            Event::SendAway(robot, beginning, answer) => {
-                let found = self.rooms.send_away(&robot, beginning.as_str());
-                self.flush(None);
-                let _ = answer.send(found);
-            }
+            Event::SendAway(robot, beginning, answer) => self.send_away(robot, beginning, answer),
             Event::Metrics(answer) => {
                 let mut text = Text::default();
                 self.figures.write_metrics(&mut text, self.peers.len(), moment());
@@ -199,7 +228,7 @@ impl Desk {
         let stage = std::mem::replace(&mut connection.stage, Stage::Open);
         let pass = connection.newcomer.pass.take();
         let is_local = connection.newcomer.visitor.address.is_of_this_machine();
-        self.handle(Input::Connected { peer: peer.clone(), pass, is_local });
+        self.handle(Input::Connected { peer: peer.clone(), pass, is_local, guest_of: None });
         let Stage::Greeting(waiting) = stage else { return };
         for early in waiting {
             match early {
@@ -228,7 +257,7 @@ impl Desk {
             }
         };
         self.rooms.handle(input, Instant::now().into_std());
-        self.flush(ack);
+        self.flush(ack.map(Ack::Here));
         if let Some(connection) = self.peers.get(&from) {
             connection.newcomer.pace.is_robots(self.rooms.is_robot(&from));
         }
@@ -237,14 +266,19 @@ impl Desk {
     fn snapshot(&mut self, robot: RobotId, camera: Option<CameraId>, answer: oneshot::Sender<Answer>) {
         // Those whose connection has gone take nobody's place.
         let gone: Vec<Asker> =
-            self.askers.extract_if(.., |_, waiting| waiting.is_closed()).map(|(asker, _)| asker).collect();
+            self.askers.extract_if(.., |_, waiting| waiting.has_gone()).map(|(asker, _)| asker).collect();
         for asker in gone {
             self.handle(Input::SnapshotUnasked(asker));
         }
+        let asker = self.wait(Waiting::Here(answer));
+        self.handle(Input::Snapshot { asker, robot, camera, passed_on: false });
+    }
+
+    fn wait(&mut self, waiting: Waiting) -> Asker {
         let asker = Asker(self.asked);
         self.asked += 1;
-        self.askers.insert(asker, answer);
-        self.handle(Input::Snapshot { asker, robot, camera });
+        self.askers.insert(asker, waiting);
+        asker
     }
 
     fn turned_away(&mut self, visitor: Visitor, code: Code) {
@@ -280,35 +314,63 @@ impl Desk {
     }
 
     /// Sends all that the rooms have to say. `ack` belongs to the input that they were given last.
-    fn flush(&mut self, mut ack: Option<AckSender>) {
+    fn flush(&mut self, mut ack: Option<Ack>) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
-                Output::ToViewer { to, message } => self.send(to, message.event(), message.arguments()),
+                Output::ToViewer { to, message } => match self.rooms.guest_of(&to).cloned() {
+                    None => self.send(to, message.event(), message.arguments()),
+                    Some(node) => self.say_to(node, cluster::Message::Tell { peer: to, message }),
+                },
                 Output::ToRobot { to, message } => self.send(to, message.event(), message.arguments()),
-                Output::Close { peer } => self.close(peer),
-                Output::Snapshot { asker, answer } => {
-                    if let Some(waiting) = self.askers.remove(&asker) {
-                        // Whoever asked may have stopped waiting.
-                        let _ = waiting.send(answer);
+                Output::Close { peer } => match self.rooms.guest_of(&peer).cloned() {
+                    None => self.close(peer),
+                    Some(node) => self.say_to(node, cluster::Message::Close { peer }),
+                },
+                Output::Snapshot { asker, answer } => match self.askers.remove(&asker) {
+                    // Whoever asked may have stopped waiting.
+                    Some(Waiting::Here(waiting)) => drop(waiting.send(answer)),
+                    Some(Waiting::Elsewhere(node, asker)) => {
+                        self.say_to(node, cluster::Message::Pictured { asker, picture: answer.into() });
                     }
-                }
-                Output::Reply(reply) => {
-                    let sent = match (ack.take(), reply) {
-                        (None, _) => Ok(()),
-                        (Some(ack), Reply::Watch(reply)) => ack.send(&reply),
-                        (Some(ack), Reply::Register(reply)) => ack.send(&reply),
-                    };
-                    if let Err(error) = sent {
-                        tracing::debug!(%error, "acknowledgement not sent");
-                    }
-                }
+                    None => {}
+                },
+                Output::Reply(reply) => self.reply(ack.take(), reply),
+                Output::Forward { to, what } => self.forward(to, what, &mut ack),
             }
         }
         while let Some(news) = self.rooms.poll_news() {
-            if let News::Barred { holder } = &news {
-                self.ice.take_back(holder.clone(), unix_time());
+            match &news {
+                News::Barred { holder } => self.ice.take_back(holder.clone(), unix_time()),
+                News::RobotUp { robot, .. } => self.announce(robot),
+                News::RobotDown { robot } => self.say(cluster::Outgoing::Down(robot.clone())),
+                News::RobotRefused { .. }
+                | News::Joined { .. }
+                | News::Refused { .. }
+                | News::Offered { .. }
+                | News::Left { .. }
+                | News::NotTaken { .. }
+                | News::Report { .. }
+                | News::Audience { .. }
+                | News::Reception { .. } => {}
             }
             self.figures.note(news, moment());
+        }
+    }
+
+    fn reply(&mut self, ack: Option<Ack>, reply: Reply) {
+        let sent = match (ack, reply) {
+            (None, _) => Ok(()),
+            (Some(Ack::Here(ack)), Reply::Watch(reply)) => ack.send(&reply),
+            (Some(Ack::Here(ack)), Reply::Register(reply)) => ack.send(&reply),
+            (Some(Ack::Elsewhere { node, peer, number }), Reply::Watch(reply)) => {
+                self.say_to(node, cluster::Message::Reply { peer, number, reply });
+                Ok(())
+            }
+            // Only viewers are guests.
+            (Some(Ack::Elsewhere { .. }), Reply::Register(_)) => Ok(()),
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "acknowledgement not sent");
         }
     }
 
@@ -378,52 +440,25 @@ impl Desk {
     }
 }
 
-fn moment() -> Moment {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Moment { at: Instant::now().into_std(), unix: u64::try_from(unix.as_millis()).unwrap_or_default() }
+impl Waiting {
+    fn has_gone(&self) -> bool {
+        match self {
+            Self::Here(waiting) => waiting.is_closed(),
+            // Its server says so.
+            Self::Elsewhere(..) => false,
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use axum::routing::any_service;
-    use protocol::ToServer;
-
-    use super::*;
-    use crate::{
-        Config,
-        listen::{Hall, Proxies},
-    };
-
-    #[tokio::test]
-    async fn who_has_gone_waits_in_nobodys_place() {
-        let settings = Settings {
-            default_robot: "demo".parse().expect("an id"),
-            max_robots: 1,
-            max_viewers: 1,
-            session_grace: Duration::ZERO,
-            renew_ice_after: None,
-            report_every: None,
-        };
-        let mint = Box::new(|| "s1".parse().expect("an id"));
-        let (service, io) = SocketIo::new_svc();
-        let proxies = Arc::new(Proxies::new(&Config::default()));
-        let calls = Calls::new(Hall::new("sessions", || (1, 1), proxies), any_service(service));
-        let door = watch::channel(Door::Open).1;
-        let rooms = Rooms::new(settings, Door::Open, mint, Box::new(|_, _| Vec::new()));
-        let config = watch::channel(std::sync::Arc::new(crate::Config::default())).1;
-        let mut desk = Desk::new(rooms, door, Directory::new(&config, None), io, calls);
-        let register = r#"["broadcaster",{"version":1,"cameras":[{"id":"front"}]}]"#;
-        let message = ToServer::decode(register).expect("a message");
-        let robot: PeerId = "r".parse().expect("an id");
-        desk.handle(Input::Connected { peer: robot.clone(), pass: None, is_local: false });
-        desk.handle(Input::Said { from: robot, message, wants_reply: false });
-        for _ in 0..1000 {
-            let (answer, mut answered) = oneshot::channel();
-            desk.snapshot("demo".parse().expect("an id"), None, answer);
-            assert_eq!(answered.try_recv(), Err(oneshot::error::TryRecvError::Empty), "it waits");
-        }
-        assert_eq!(desk.askers.len(), 1);
+/// What is heard next of other servers, if there can be any.
+async fn next(heard: &mut Option<mpsc::Receiver<cluster::Event>>) -> Option<cluster::Event> {
+    match heard {
+        Some(heard) => heard.recv().await,
+        None => std::future::pending().await,
     }
+}
+
+pub(super) fn moment() -> Moment {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment { at: Instant::now().into_std(), unix: u64::try_from(unix.as_millis()).unwrap_or_default() }
 }
