@@ -105,7 +105,8 @@ fn start(
     cancel: CancellationToken,
 ) -> anyhow::Result<(Router, Enquiries)> {
     let door = keeping.door.clone();
-    let heard = cluster::start(&config.borrow().cluster, tasks).context("reach other servers by cluster.redis")?;
+    let heard =
+        cluster::start(&config.borrow().cluster, &keeping, tasks).context("reach other servers by cluster.redis")?;
     let (socket_io, rooms) = signalling::start(config, heard, ice.clone(), door, proxies, tasks, cancel.clone());
     Ok((http::router(socket_io, config.clone(), ice, keeping, rooms.clone(), relay, cancel), rooms))
 }

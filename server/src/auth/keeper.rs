@@ -55,6 +55,11 @@ impl Keeper {
         // Whoever waits for what comes of it learns that nothing will.
         let _ = self.0.send(errand).await;
     }
+
+    /// Ends when nothing is kept any more.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
 }
 
 impl Keeping {
@@ -111,10 +116,9 @@ impl Keep {
     }
 
     fn work(&mut self, errand: Option<Errand>) {
-        let answer = errand.map(|Errand(errand)| {
-            self.stale = true;
-            errand(&mut self.store)
-        });
+        let before = self.store.changes();
+        let answer = errand.map(|Errand(errand)| errand(&mut self.store));
+        self.stale |= self.store.changes() != before;
         let looked = self.store.version().and_then(|version| {
             if self.stale || version != self.seen {
                 self.doors.send_replace(Door::Guarded(Arc::new(self.store.book(UnixTime::now())?)));

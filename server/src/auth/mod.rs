@@ -26,6 +26,7 @@ pub(crate) use keeper::{Errand, Keeper, Keeping};
 pub use keys::OperatorKey;
 pub use link::{Link, NewLink, check_lasts, check_note};
 pub use operator::{InvalidName, OperatorName};
+pub(crate) use store::{BadRecord, Merged, Record};
 pub use store::{Listed, Rotation, Store, StoreError};
 #[cfg(test)]
 pub(crate) use tests::{guarded, key, pass};

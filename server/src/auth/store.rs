@@ -2,6 +2,7 @@
 //! beside a server that runs.
 
 mod link_keys;
+mod shared;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,6 +18,8 @@ use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Row, ToSql, Transaction, TransactionBehavior, params,
     types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef},
 };
+
+pub(crate) use shared::{BadRecord, Merged, Record};
 
 use super::{
     Access, OperatorKey, OperatorName, UnixTime, Visit,
@@ -39,7 +42,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 const KEPT_FOR: u64 = 30 * 24 * 3600;
 
 /// What the database looks like. It is brought up to date from any earlier version, one step after the other.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE robots (id TEXT PRIMARY KEY, access TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
     CREATE TABLE robot_keys (
@@ -53,6 +56,7 @@ const STEPS: [&str; 3] = [
     ",
     "CREATE TABLE operators (name TEXT PRIMARY KEY, hash BLOB NOT NULL, created INTEGER NOT NULL) STRICT;",
     "CREATE TABLE ended_visits (id TEXT PRIMARY KEY, expires INTEGER NOT NULL) STRICT;",
+    shared::STEP,
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +141,11 @@ impl Store {
     /// Changes whenever somebody else has changed the database.
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         Ok(self.database.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Grows whenever something in it was changed here.
+    pub(super) fn changes(&self) -> u64 {
+        self.database.total_changes()
     }
 
     pub(crate) fn book(&self, now: UnixTime) -> Result<Book, StoreError> {

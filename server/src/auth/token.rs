@@ -97,6 +97,9 @@ pub(super) enum Bad {
     Expired,
 }
 
+/// How many digits of a key's name say when it was made.
+const AGE: usize = 12;
+
 /// The keys that tokens are signed with, by name. New ones are signed with the last.
 #[derive(Clone, Default)]
 pub(super) struct Keyring(BTreeMap<String, [u8; 32]>);
@@ -107,9 +110,16 @@ impl Keyring {
         Self(keys.into_iter().collect())
     }
 
-    /// A key's name and the key. Names sort by age, for as long as the clock goes forward.
+    /// A key's name and the key. Names sort by age, for as long as the clock goes forward; those of two servers differ, also
+    /// when they begin in the same second.
     pub(super) fn new_key(now: UnixTime) -> (String, [u8; 32]) {
-        (format!("{:012x}", now.0), keys::random())
+        let [first, second, ..] = keys::random();
+        (format!("{:0AGE$x}{first:02x}{second:02x}", now.0), keys::random())
+    }
+
+    /// When the key of this name was made.
+    pub(super) fn made(kid: &str) -> Option<UnixTime> {
+        u64::from_str_radix(kid.get(..AGE)?, 16).ok().map(UnixTime)
     }
 
     /// The name of the key that is signed with.

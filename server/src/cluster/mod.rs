@@ -1,10 +1,11 @@
 //! Several servers that share robots and viewers, over one Redis.
 //!
 //! `rooms` decides what they say to each other, `message` is how they say it, `nodes` (pure) is who of them counts, and `bus` is
-//! the line, over a `connection`. `node` is what they are called.
+//! the line, over a `connection`. `node` is what they are called. `ledger` shares what `auth` keeps.
 
 mod bus;
 mod connection;
+mod ledger;
 mod message;
 mod node;
 mod nodes;
@@ -16,10 +17,12 @@ use redis::{Client, ProtocolVersion, RedisError};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    auth::Keeping,
     config,
     rooms::{Listing, Robots},
 };
 use bus::Bus;
+use ledger::Ledger;
 pub(crate) use message::{Message, Ticket};
 pub(crate) use node::NodeId;
 
@@ -83,6 +86,16 @@ impl Keys {
         format!("{}:nodes", self.0)
     }
 
+    /// The hash of all records of robots, links and operators.
+    fn book(&self) -> String {
+        format!("{}:book", self.0)
+    }
+
+    /// The channel that says which of them are new.
+    fn news(&self) -> String {
+        format!("{}:news", self.0)
+    }
+
     /// The hash of what one has.
     fn has(&self, node: &NodeId) -> String {
         format!("{}:node:{node}", self.0)
@@ -92,6 +105,7 @@ impl Keys {
 /// Begins to reach the other servers, on `tasks`, until nobody listens any more. Returns what is heard of them.
 pub(crate) fn start(
     config: &config::Cluster,
+    keeping: &Keeping,
     tasks: &mut JoinSet<()>,
 ) -> Result<Option<mpsc::Receiver<Event>>, RedisError> {
     let Some(redis) = &config.redis else { return Ok(None) };
@@ -100,6 +114,9 @@ pub(crate) fn start(
     let settings = redis.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(redis.set_redis_settings(settings))?;
     let keys = Keys(config.prefix.as_str().to_owned());
+    if let Some(keeper) = &keeping.keeper {
+        tasks.spawn(Ledger::new(client.clone(), keys.clone(), keeper.clone(), keeping.door.clone()).run());
+    }
     let (events, heard) = mpsc::channel(INBOX);
     tasks.spawn(Bus::new(NodeId::random(), client, keys, events).run());
     Ok(Some(heard))

@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "some of it is for other tests")]
 #[path = "../client/mod.rs"]
 mod client;
+mod keys;
 mod pairs;
 mod redis;
 mod scale;

@@ -14,11 +14,11 @@ impl Store {
         let change = self.change()?;
         // Keys' names sort by age, and no link that there is was made after the new one: not even if the clock was set back.
         let last = change.query_row("SELECT max(kid) FROM signing_keys", [], |row| row.get::<_, Option<String>>(0))?;
-        let last = last.and_then(|kid| u64::from_str_radix(&kid, 16).ok());
+        let last = last.and_then(|kid| Keyring::made(&kid));
         let link: Option<UnixTime> = change.query_row("SELECT max(created) FROM links", [], |row| row.get(0))?;
         let created = now.max(link.unwrap_or(now));
         let (kid, secret) =
-            Keyring::new_key(last.map_or(created, |last| created.max(UnixTime(last.saturating_add(1)))));
+            Keyring::new_key(last.map_or(created, |last| created.max(UnixTime(last.0.saturating_add(1)))));
         let revoked = match rotation {
             Rotation::Overlapping => 0,
             Rotation::AtOnce => {
