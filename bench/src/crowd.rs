@@ -107,6 +107,7 @@ impl Crowd {
                 resumed: false,
                 expires_in: None,
                 link: None,
+                operates: false,
                 wishes: Wishes::default(),
             };
             self.tell(ToRobot::Watcher { viewer: id(number)?, ticket: Some(ticket) })?;

@@ -136,6 +136,7 @@ pub async fn run(
         threads: config.fanout.threads.get(),
         max_viewers: config.media.max_viewers,
         packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
+        max_bitrate: config.uplink.max_bitrate,
     };
     let (requests, inputs, reach) = ReachTasks::new();
     let surroundings = Surroundings { port, link: link_events, server, requests, inputs, attitude, reports };

@@ -240,6 +240,9 @@ pub struct Ticket {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub link: Option<LinkId>,
+    /// The viewer operates the robot, and comes before those who only watch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operates: bool,
     #[serde(flatten)]
     pub wishes: Wishes,
 }

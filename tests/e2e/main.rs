@@ -17,5 +17,6 @@ mod restarts;
 mod revoked;
 mod snapshot;
 mod supervised;
+mod uplink;
 
 use tests::{PATIENCE, leaving_nothing};

@@ -1,10 +1,16 @@
 //! Server and robots in this process, on loopback ports that nobody else has.
 
-use std::{fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use broadcaster::{
-    config::{Camera, Config as RobotConfig, Fanout, Media, Rung},
+    config::{Camera, Config as RobotConfig, Fanout, MaxBitrate, Media, Rung, Uplink},
     signalling::ServerUrl,
 };
 use protocol::{Fingerprint, RobotId};
@@ -193,6 +199,15 @@ impl World {
         let width = rungs.iter().map(|rung| rung.width).max().expect("a quality");
         let camera = Camera { width, height: width / 2, ..small("main") };
         self.start_robot(name, RobotConfig { rungs, cameras: vec![camera], ..self.config() })
+    }
+
+    /// The same, with so many bits per second for all its viewers.
+    pub fn robot_with_uplink(&self, name: &str, rungs: Vec<Rung>, max_bitrate: NonZeroU32) -> Robot {
+        let width = rungs.iter().map(|rung| rung.width).max().expect("a quality");
+        let camera = Camera { width, height: width / 2, ..small("main") };
+        let uplink = Uplink { max_bitrate: Some(MaxBitrate::Known(max_bitrate)) };
+        let fanout = Fanout { threads: NonZeroUsize::MIN.saturating_add(1) };
+        self.start_robot(name, RobotConfig { rungs, uplink, fanout, cameras: vec![camera], ..self.config() })
     }
 
     /// A robot with one camera, as a config names it.

@@ -249,6 +249,10 @@ expires_in?: number,
  */
 link?: LinkId, 
 /**
+ * The viewer operates the robot, and comes before those who only watch.
+ */
+operates?: boolean, 
+/**
  * The codecs that the viewer can decode. Empty: what its answer to the offer says.
  */
 codecs?: Array<VideoCodec>, 

@@ -115,7 +115,7 @@ impl Robot {
             attitude: mpsc::channel(1).1,
             reports: watch::channel(None).0,
         };
-        let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE) };
+        let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE), max_bitrate: None };
         let identity = Identity::generate()?;
         let fanout =
             Fanout::new(Named { robot: "bench".parse()?, key: None }, vec![feed], identity, limits, surroundings);

@@ -8,7 +8,7 @@ use protocol::Projection;
 use super::Answer;
 use crate::{
     Choice, check_camera, check_media,
-    config::{Camera, Config, Recording},
+    config::{Camera, Config, MaxBitrate, Recording},
     record,
 };
 
@@ -69,6 +69,13 @@ pub(crate) fn describe(config: &Config) -> String {
     }
     let media = &config.media;
     line(format!("Sends from UDP {} to at most {} viewers.", media.listen, media.max_viewers));
+    match config.uplink.max_bitrate {
+        None => {}
+        Some(MaxBitrate::Known(max)) => {
+            line(format!("Sends at most {:.1} Mbit/s to all of them together.", f64::from(max.get()) / 1e6));
+        }
+        Some(MaxBitrate::Measured) => line("Sends them together what they show to get through.".to_owned()),
+    }
     for camera in &config.cameras {
         let Camera { id, source, width, height, fps, sound, .. } = camera;
         let shape = match camera.projection {

@@ -12,6 +12,7 @@ mod sound;
 mod source;
 #[cfg(test)]
 mod tests;
+mod uplink;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +35,7 @@ pub use recording::{InvalidSize, Recording, Size};
 pub use rungs::{MAX_RUNGS, Rung};
 pub use sound::{Sound, SoundSystem};
 pub use source::{RtspUrl, Source, V4l2Format};
+pub use uplink::{MaxBitrate, Uplink};
 
 const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
 
@@ -50,6 +52,7 @@ pub struct Config {
     pub key: Option<RobotKey>,
     pub media: Media,
     pub fanout: Fanout,
+    pub uplink: Uplink,
     pub cameras: Vec<Camera>,
     /// Empty: what each camera's own size suggests.
     pub rungs: Vec<Rung>,
@@ -134,6 +137,7 @@ impl Default for Config {
             key: None,
             media: Media::default(),
             fanout: Fanout::default(),
+            uplink: Uplink::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
             rungs: Vec::new(),
             recording: Recording::default(),

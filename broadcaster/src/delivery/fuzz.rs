@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::Want;
 use rtc_srtp::{context::Context, protection_profile::ProtectionProfile};
 
-use super::{AudioFormat, Burst, Delivery, Extensions, Format, Qualities, Streams, Terms};
+use super::{AudioFormat, Bounds, Burst, Delivery, Extensions, Format, Qualities, Streams, Terms};
 use crate::{
     media::{AccessUnit, Encoding, Moment, NtpTime, PacketSize, Rings, VideoCodec},
     srtp::Keys,
@@ -71,7 +71,7 @@ impl Sending {
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
             qualities: Qualities::new(RUNGS.to_vec(), true),
-            want: Want::default(),
+            bounds: Bounds::default(),
         };
         let delivery = Delivery::new(keys(false), terms, provider.crypto(), &rings, now).expect("a delivery");
         Self { delivery, viewer, rings, burst: Burst::new(64), began: now, now }
@@ -100,7 +100,7 @@ impl Sending {
 
     /// The viewer asks for a quality.
     pub fn want(&mut self, rung: Option<u8>, best: Option<u8>) {
-        self.delivery.want(Want { rung, best }, &self.rings, self.now);
+        self.delivery.bound(Bounds { want: Want { rung, best }, allowed: 0 }, &self.rings, self.now);
     }
 
     /// Sends what can be sent now: each packet's length.

@@ -15,9 +15,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use protocol::Want;
-
-use super::{Qualities, estimate::Estimate, train::Passage};
+use super::{Bounds, Qualities, estimate::Estimate, train::Passage};
 
 /// A queue that stands at this length does so because more goes in than comes out.
 const FULL: Duration = Duration::from_millis(100);
@@ -117,9 +115,9 @@ pub(super) struct Ladder {
     /// Since when the path has been free.
     free: Option<Instant>,
     current: usize,
-    /// What the viewer asked for.
+    /// What the viewer asked for, or else has to do with.
     wanted: Option<usize>,
-    /// There is no room for anything better at the viewer's.
+    /// There is no room for anything better at the viewer's, or in the robot's uplink.
     best: usize,
     /// Whether probes can be sent and are reported on.
     probing: bool,
@@ -158,7 +156,7 @@ enum Phase {
 
 impl Ladder {
     /// `probing`: packets can be sent for the sake of it, and the viewer reports on them.
-    pub(super) fn new(qualities: Qualities, want: Want, probing: bool, now: Instant) -> Self {
+    pub(super) fn new(qualities: Qualities, bounds: Bounds, probing: bool, now: Instant) -> Self {
         let mut ladder = Self {
             encoded: qualities.rungs.last().copied().unwrap_or_default(),
             qualities,
@@ -178,18 +176,18 @@ impl Ladder {
             penalty: if probing { PENALTIES } else { BLIND_PENALTIES }[0],
             not_before: now,
         };
-        ladder.want(want, now);
+        ladder.bound(bounds, now);
         ladder
     }
 
-    pub(super) fn want(&mut self, want: Want, now: Instant) {
-        let place = |rung: u8| usize::from(rung).min(self.lowest());
-        (self.wanted, self.best) = (want.rung.map(place), want.best.map(place).unwrap_or_default());
+    pub(super) fn bound(&mut self, Bounds { want, allowed }: Bounds, now: Instant) {
+        let place = |rung: u8| usize::from(rung).max(allowed).min(self.lowest());
+        (self.wanted, self.best) = (want.rung.map(place), place(want.best.unwrap_or_default()));
         let rung = self.wanted.unwrap_or(self.current.max(self.best));
         if self.wanted.is_some() || rung != self.current {
             self.go(rung, now);
-        } else if !self.is_paused() {
-            // A climb that is under way may lead too far.
+        } else if !self.is_paused() && self.better().is_none() {
+            // A climb that is under way leads too far.
             self.phase = Phase::Settled;
         }
     }

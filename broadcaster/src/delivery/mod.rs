@@ -82,8 +82,16 @@ pub(crate) struct Terms {
     pub(crate) format: Format,
     pub(crate) streams: Streams,
     pub(crate) qualities: Qualities,
-    /// What the viewer asked for.
+    pub(crate) bounds: Bounds,
+}
+
+/// Which of the qualities a viewer may be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// What it asked for.
     pub(crate) want: Want,
+    /// The best that the robot's uplink has room for.
+    pub(crate) allowed: usize,
 }
 
 /// At how little of its bitrate the lowest quality still shows something …
@@ -187,6 +195,8 @@ pub(crate) struct Delivery {
     counters: Counters,
     /// The encoding whose keyframe the viewer needs.
     wanted: Option<Encoding>,
+    /// What its path carried, when that was too little.
+    squeezed: Option<f64>,
 }
 
 /// Traffic for the sake of it.
@@ -214,7 +224,7 @@ impl Delivery {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, Error> {
-        let Terms { format, streams, qualities, want } = terms;
+        let Terms { format, streams, qualities, bounds } = terms;
         let ciphers = keys.into_ciphers(crypto)?;
         let mut sealer = ciphers.media;
         // Low enough that the rollover counter's start cannot be mistaken (RFC 3711, section 3.3.1).
@@ -233,7 +243,7 @@ impl Delivery {
         let pace = Pace::new(estimator.estimate().bitrate, now);
         let probing = repair.is_some() && format.extensions.transport_cc;
         let mut delivery = Self {
-            ladder: Ladder::new(qualities, want, probing, now),
+            ladder: Ladder::new(qualities, bounds, probing, now),
             format,
             streams,
             sealer,
@@ -253,6 +263,7 @@ impl Delivery {
             load: None,
             counters: Counters::default(),
             wanted: None,
+            squeezed: None,
         };
         delivery.follow_ladder(rings, now);
         Ok(delivery)
@@ -274,6 +285,11 @@ impl Delivery {
         }
     }
 
+    /// The place of the quality that it is to be sent.
+    pub(crate) fn gets(&self) -> usize {
+        self.ladder.current()
+    }
+
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> Watched {
         Watched {
@@ -287,9 +303,14 @@ impl Delivery {
         self.wanted.take()
     }
 
-    /// The viewer asks for a quality, or for whatever its path carries.
-    pub(crate) fn want(&mut self, want: Want, rings: &Rings, now: Instant) {
-        self.ladder.want(want, now);
+    /// The bits per second that the path carried when that was too little, once.
+    pub(crate) fn take_squeezed(&mut self) -> Option<f64> {
+        self.squeezed.take()
+    }
+
+    /// The viewer asks for a quality, or for whatever its path carries; or it may have more or less than before.
+    pub(crate) fn bound(&mut self, bounds: Bounds, rings: &Rings, now: Instant) {
+        self.ladder.bound(bounds, now);
         self.follow_ladder(rings, now);
     }
 
@@ -377,6 +398,7 @@ impl Delivery {
                 self.spare.begin_anew(self.ladder.shown(), now);
             }
             Turn::Down | Turn::Pause => {
+                self.squeezed = estimate.carried.or(estimate.received);
                 if estimate.queue.max(estimate.swell) > EMPTY {
                     self.spare.is_full(&estimate, self.ladder.bitrate(), now);
                 }

@@ -124,7 +124,7 @@ impl Rig {
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
             qualities: Qualities::new(vec![3e6, 1e6, 3e5], true),
-            want: Want::default(),
+            bounds: Bounds::default(),
         };
         let now = Instant::now();
         let delivery = Delivery::new(ours, terms, provider.crypto(), &rings, now).expect("a delivery");
@@ -199,7 +199,7 @@ impl Rig {
             6 => {
                 let mut rung = || Some(random.random_range(0..RUNGS + 1)).filter(|rung| *rung < RUNGS);
                 let want = Want { rung: rung(), best: rung() };
-                self.delivery.want(want, &self.rings, self.now);
+                self.delivery.bound(Bounds { want, allowed: 0 }, &self.rings, self.now);
             }
             7 => {
                 let last = self.receiver.highest.get(&VIDEO).copied().unwrap_or_default() as u16;

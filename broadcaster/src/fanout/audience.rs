@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use protocol::{CameraInfo, Code, Notice, PeerId, Sent, SessionId, ToRobot, ToServer};
+use protocol::{CameraInfo, Code, Notice, PeerId, Sent, SessionId, Ticket, ToRobot, ToServer};
 use slotmap::SlotMap;
 
 use super::{
@@ -37,7 +37,13 @@ const STILL_TRUE: Duration = Duration::from_secs(1);
 
 /// What happens to an audience.
 pub(super) enum Input {
-    /// The server says something.
+    /// Somebody wants to watch, and may have this quality of its camera's, or a lower one.
+    Viewer {
+        viewer: PeerId,
+        ticket: Option<Ticket>,
+        allowed: usize,
+    },
+    /// The server says something else.
     Message(ToRobot),
     Datagram(Datagram),
     /// A camera has a picture, or a piece of sound.
@@ -55,8 +61,14 @@ pub(super) enum Input {
     Relocate(Addresses),
     /// The address that was asked for.
     Name(String, IpAddr),
+    /// A session may have this quality of its camera's, and no better one.
+    Allow(SessionId, usize),
+    /// There is no room for a session any more.
+    NoRoom(SessionId),
     /// The server wants to know how everybody does.
     Report,
+    /// How much was sent?
+    Count,
     /// It is over for everybody.
     ShutDown,
 }
@@ -83,6 +95,10 @@ pub(super) enum Output {
     Proven(SocketAddr, SessionId),
     /// … shows it pictures …
     Live(SessionId),
+    /// … of this quality …
+    Gets(SessionId, usize),
+    /// … fills its path at so many bits per second …
+    Squeezed(SessionId, f64),
     /// … and is no more.
     Released(SessionId, PeerId),
 }
@@ -99,8 +115,9 @@ struct Seat {
     deadline: Option<Instant>,
     /// Its viewer may watch until then.
     expires: Option<Instant>,
-    /// What it was last seen to watch.
+    /// What it was last seen to watch, and at which quality.
     watched: Watched,
+    gets: Option<usize>,
     /// It is in the queue of those that may have media to send.
     queued: bool,
     allowance: Allowance,
@@ -156,6 +173,7 @@ impl Audience {
 
     pub(super) fn handle(&mut self, input: Input, now: Instant) {
         match input {
+            Input::Viewer { viewer, ticket, allowed } => self.handle_watcher(viewer, ticket, allowed, now),
             Input::Message(message) => self.handle_message(message, now),
             Input::Datagram(datagram) => self.handle_datagram(datagram, now),
             Input::Frame(camera, encoding, frame) => self.handle_frame(camera, encoding, frame, now),
@@ -164,7 +182,14 @@ impl Audience {
             Input::Attitude(message) => self.leans(message, now),
             Input::Relocate(addresses) => self.relocate(addresses, now),
             Input::Name(name, address) => self.handle_name(&name, address, now),
+            Input::Allow(session, rung) => {
+                self.with_session(&session, now, |session, context| session.allow(rung, &context.camera.rings, now));
+            }
+            Input::NoRoom(session) => {
+                self.with_session(&session, now, |session, _| session.end(SessionEnd::NoRoom, now));
+            }
             Input::Report => self.report(now),
+            Input::Count => self.count(),
             Input::ShutDown => {
                 for key in self.everybody() {
                     self.with(key, now, |session, _| session.end(SessionEnd::Shutdown, now));
@@ -175,7 +200,6 @@ impl Audience {
 
     fn handle_message(&mut self, message: ToRobot, now: Instant) {
         match message {
-            ToRobot::Watcher { viewer, ticket } => self.handle_watcher(viewer, ticket, now),
             ToRobot::Answer { from, description, .. } => {
                 self.with_viewer(&from, now, |session, context| {
                     session.handle_answer(description, context.addresses, &context.camera.rings, now);
@@ -190,11 +214,12 @@ impl Audience {
                 self.with_viewer(&viewer, now, |session, _| session.end(SessionEnd::Left, now));
             }
             ToRobot::SessionEnded { about } => {
-                if let Some(key) = self.sessions.get(&about.session).copied() {
-                    self.with(key, now, |session, _| session.end(SessionEnd::Dismissed, now));
-                }
+                self.with_session(&about.session, now, |session, _| session.end(SessionEnd::Dismissed, now));
             }
-            ToRobot::Notice { .. } | ToRobot::IceServers { .. } | ToRobot::Snapshot { .. } => {}
+            ToRobot::Watcher { .. }
+            | ToRobot::Notice { .. }
+            | ToRobot::IceServers { .. }
+            | ToRobot::Snapshot { .. } => {}
         }
     }
 
@@ -295,6 +320,12 @@ impl Audience {
         self.seats.keys().collect()
     }
 
+    fn with_session(&mut self, session: &SessionId, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
+        if let Some(key) = self.sessions.get(session).copied() {
+            self.with(key, now, act);
+        }
+    }
+
     fn with_viewer(&mut self, viewer: &PeerId, now: Instant, act: impl FnOnce(&mut Session, Context<'_>)) {
         if let Some(key) = self.viewers.get(viewer).copied() {
             self.with(key, now, act);
@@ -382,8 +413,16 @@ impl Audience {
             }
             seat.watched = watches;
         }
+        let gets = seat.session.gets();
+        if gets != seat.gets {
+            seat.gets = gets;
+            self.outputs.extend(gets.map(|rung| Output::Gets(seat.session.id().clone(), rung)));
+        }
         if let Some(encoding) = seat.session.take_wanted() {
             self.outputs.push_back(Output::Keyframe(seat.camera, encoding));
+        }
+        if let Some(carried) = seat.session.take_squeezed() {
+            self.outputs.push_back(Output::Squeezed(seat.session.id().clone(), carried));
         }
         let deadline = [seat.session.poll_timeout(&camera.rings), seat.expires].into_iter().flatten().min();
         if deadline != seat.deadline {

@@ -8,9 +8,11 @@ mod allowance;
 mod audience;
 mod bitrate;
 mod camera;
+mod doorway;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod keyframes;
+mod measure;
 mod outside;
 mod routes;
 mod shard;
@@ -18,6 +20,7 @@ mod socket;
 mod switchboard;
 mod tally;
 mod telling;
+mod uplink;
 
 use std::{
     future::poll_fn,
@@ -40,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     capture::Feed,
+    config::MaxBitrate,
     delivery::Burst,
     media::{AccessUnit, Encoding, PacketSize},
     reach::{ReachInput, Requests},
@@ -56,6 +60,7 @@ pub(crate) use socket::Port;
 use switchboard::{Shard, Switchboard, Target, Task};
 use tally::Tally;
 use telling::Telling;
+use uplink::Uplink;
 
 /// How often the machine's addresses are looked at: networks come and go.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
@@ -77,6 +82,7 @@ pub(crate) struct Fanout {
     server: mpsc::Sender<ToServer>,
     outside: Outside,
     attitude: mpsc::Receiver<Bytes>,
+    uplink: Uplink,
     tally: Tally,
     telling: Telling,
     reports: watch::Sender<Option<Report>>,
@@ -106,6 +112,8 @@ pub(crate) struct Limits {
     pub(crate) threads: usize,
     pub(crate) max_viewers: usize,
     pub(crate) packet_size: PacketSize,
+    /// Bits per second to all viewers together.
+    pub(crate) max_bitrate: Option<MaxBitrate>,
 }
 
 impl Fanout {
@@ -137,6 +145,7 @@ impl Fanout {
             packet_size: limits.packet_size,
             audience: audience(),
             switchboard: Switchboard::new(limits.threads, feeds.iter().map(encodings)),
+            uplink: Uplink::new(limits.max_bitrate, feeds.iter().map(doorway::weighed)),
             tally: Tally::new(&feeds),
             telling: Telling::default(),
             feeds,
@@ -256,16 +265,6 @@ impl Fanout {
         }
     }
 
-    fn handle_message(&mut self, message: ToRobot) {
-        let (target, leaves) = self.switchboard.place(&message);
-        if let Some((former, viewer)) = leaves {
-            self.hand(former, Input::Message(ToRobot::Bye { viewer }));
-        }
-        if let Target::One(shard) = target {
-            self.hand(shard, Input::Message(message));
-        }
-    }
-
     fn everybody(&mut self, input: impl Fn() -> Input) {
         for shard in 0..=self.others.len() {
             self.hand(Shard(shard), input());
@@ -288,8 +287,13 @@ impl Fanout {
 
     fn report(&mut self) {
         let report = self.tally();
+        if let Some(sent) = self.tally.bits_since_asked() {
+            self.uplink.sent(sent / REPORT.as_secs_f64(), now());
+        }
         if self.telling.is_due(&report) {
             self.everybody(|| Input::Report);
+        } else if self.uplink.is_bounded() {
+            self.everybody(|| Input::Count);
         }
         self.reports.send_replace(Some(report));
     }
@@ -303,8 +307,10 @@ impl Fanout {
     /// of the others what they said last.
     fn counted(&mut self, shard: Shard, sent: Sent) {
         self.tally.sent_by(shard, sent);
+        let report = self.tally();
         if shard == Shard::default()
-            && let Some(report) = self.telling.tell(self.tally(), self.tally.sent())
+            && self.telling.is_due(&report)
+            && let Some(report) = self.telling.tell(report, self.tally.sent())
         {
             self.say(ToServer::Report { report });
         }
@@ -363,6 +369,7 @@ impl Fanout {
 
     /// Does what the audience wants done. Waits only for the network card.
     async fn flush(&mut self, socket: &MediaSocket, burst: &mut Burst) {
+        self.share();
         // What ends a handshake goes before the pictures that it is for.
         self.carry_out_all(socket).await;
         while let Some(path) = self.audience.poll_media(now(), burst) {
@@ -404,6 +411,9 @@ impl Fanout {
             Some(Task::Count(sent)) => self.counted(shard, sent),
             Some(Task::Resolve(name)) => self.outside.resolve(&name),
             Some(Task::Permit(address)) => self.outside.permit(address, now()),
+            Some(Task::Weigh(session, rung)) => self.uplink.gets(&session, rung),
+            Some(Task::Squeezed(session, carried)) => self.uplink.squeezed(&session, carried, now()),
+            Some(Task::Forget(session)) => self.uplink.left(&session),
             Some(Task::Run(feed, running)) => {
                 self.tally.running(feed, &running);
                 self.everybody(|| Input::Runs(feed, running.clone()));

@@ -48,14 +48,18 @@ impl Line {
                 // A full queue loses it.
                 let _ = self.datagrams.try_send(datagram);
             }
-            Input::Message(_)
+            Input::Viewer { .. }
+            | Input::Message(_)
             | Input::Frame(..)
             | Input::Camera { .. }
             | Input::Runs(..)
             | Input::Attitude(_)
             | Input::Relocate(_)
             | Input::Name(..)
+            | Input::Allow(..)
+            | Input::NoRoom(_)
             | Input::Report
+            | Input::Count
             | Input::ShutDown => {
                 if self.inputs.try_send(input).is_err() {
                     tracing::error!("a thread that serves viewers has stopped");

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use protocol::{LinkId, PeerId, Sent, SessionId, ToRobot, ToServer};
+use protocol::{LinkId, PeerId, Sent, SessionId, Ticket, ToRobot, ToServer};
 
 use super::{
     audience::Output,
@@ -40,6 +40,12 @@ pub(super) enum Task {
     Permit(SocketAddr),
     /// These of the camera's encoders are to run, and no others.
     Run(usize, Running),
+    /// A session is sent this quality …
+    Weigh(SessionId, usize),
+    /// … fills its path at so many bits per second …
+    Squeezed(SessionId, f64),
+    /// … and is no more.
+    Forget(SessionId),
 }
 
 /// Who is to get a message or a datagram.
@@ -108,13 +114,28 @@ impl Switchboard {
         live.filter_map(|(session, place)| Some((session, place.link.as_ref()?)))
     }
 
+    /// The session that a viewer asks for. A server of the family names none: there the connection's id is name enough.
+    pub(super) fn session(viewer: &PeerId, ticket: Option<&Ticket>) -> Option<SessionId> {
+        match ticket {
+            Some(ticket) => Some(ticket.session.clone()),
+            None => SessionId::try_from(viewer.to_string()).ok(),
+        }
+    }
+
+    /// The session that a viewer has now.
+    pub(super) fn session_of(&self, viewer: &PeerId) -> Option<&SessionId> {
+        self.viewers.get(viewer)
+    }
+
+    pub(super) fn shard_of(&self, session: &SessionId) -> Option<Shard> {
+        self.sessions.get(session).map(|place| place.shard)
+    }
+
     /// Where a message of the server's belongs. A viewer that moves to a session elsewhere has to leave where it was.
     pub(super) fn place(&mut self, message: &ToRobot) -> (Target, Option<(Shard, PeerId)>) {
         match message {
             ToRobot::Watcher { viewer, ticket } => {
-                let asked = ticket.as_ref().map(|ticket| ticket.session.clone());
-                let session = asked.or_else(|| SessionId::try_from(viewer.to_string()).ok());
-                let Some(session) = session else { return (Target::Nobody, None) };
+                let Some(session) = Self::session(viewer, ticket.as_ref()) else { return (Target::Nobody, None) };
                 let former =
                     self.viewers.get(viewer).and_then(|former| self.sessions.get(former)).map(|place| place.shard);
                 let known = self.sessions.get(&session).map(|place| place.shard);
@@ -199,7 +220,11 @@ impl Switchboard {
                     place.live = true;
                 }
             }
-            Output::Released(session, viewer) => self.release(shard, &session, &viewer),
+            Output::Gets(session, rung) => return Some(Task::Weigh(session, rung)),
+            Output::Squeezed(session, carried) => return Some(Task::Squeezed(session, carried)),
+            Output::Released(session, viewer) => {
+                return self.release(shard, &session, &viewer).then_some(Task::Forget(session));
+            }
             Output::Watch(camera, watched) => {
                 self.watch(shard, camera, &watched, now);
                 return Some(Task::Run(camera, self.running(camera)));
@@ -218,11 +243,11 @@ impl Switchboard {
         None
     }
 
-    fn release(&mut self, shard: Shard, session: &SessionId, viewer: &PeerId) {
+    /// Whether the session is no more.
+    fn release(&mut self, shard: Shard, session: &SessionId, viewer: &PeerId) -> bool {
         // Another shard may have it by now.
-        if self.sessions.get(session).is_some_and(|place| place.shard == shard)
-            && let Some(place) = self.sessions.remove(session)
-        {
+        let own = self.sessions.get(session).is_some_and(|place| place.shard == shard);
+        if own && let Some(place) = self.sessions.remove(session) {
             for name in place.names {
                 self.names.remove(&name);
             }
@@ -234,6 +259,7 @@ impl Switchboard {
         if self.viewers.get(viewer) == Some(session) {
             self.viewers.remove(viewer);
         }
+        own
     }
 
     fn watch(&mut self, shard: Shard, camera: usize, watched: &Running, now: Instant) {
@@ -299,7 +325,7 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{Ticket, Wishes};
+    use protocol::Wishes;
 
     use super::*;
     use crate::media::VideoCodec;
@@ -325,9 +351,8 @@ mod tests {
 
     fn watcher(viewer: &str, id: &str) -> ToRobot {
         let camera = "main".parse().expect("an id");
-        let link = None;
-        let ticket =
-            Ticket { session: session(id), camera, resumed: false, expires_in: None, link, wishes: Wishes::default() };
+        let (expires_in, link, wishes) = (None, None, Wishes::default());
+        let ticket = Ticket { session: session(id), camera, resumed: false, expires_in, link, operates: false, wishes };
         ToRobot::Watcher { viewer: peer(viewer), ticket: Some(ticket) }
     }
 

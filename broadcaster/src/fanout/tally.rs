@@ -12,11 +12,16 @@ use crate::{
     report::{CameraReport, CameraState, Health, LinkState, Report, Stream, StreamKind},
 };
 
+/// Bytes of a packet's headers that are not counted with it.
+const UDP_AND_IP: f64 = 28.0;
+
 pub(super) struct Tally {
     link: LinkState,
     cameras: Vec<Camera>,
     /// By those who serve viewers.
     sent: BTreeMap<Shard, Sent>,
+    /// When that was asked for last.
+    before: Option<Sent>,
 }
 
 struct Camera {
@@ -27,7 +32,12 @@ struct Camera {
 
 impl Tally {
     pub(super) fn new(feeds: &[Feed]) -> Self {
-        Self { link: LinkState::default(), cameras: feeds.iter().map(Camera::new).collect(), sent: BTreeMap::new() }
+        Self {
+            link: LinkState::default(),
+            cameras: feeds.iter().map(Camera::new).collect(),
+            sent: BTreeMap::new(),
+            before: None,
+        }
     }
 
     pub(super) fn link(&mut self, state: LinkState) {
@@ -70,6 +80,14 @@ impl Tally {
     pub(super) fn sent(&self) -> Sent {
         let sum = |of: fn(&Sent) -> Count| Count::from(self.sent.values().map(|sent| of(sent).get()).sum::<u64>());
         Sent { packets: sum(|sent| sent.packets), bytes: sum(|sent| sent.bytes), resent: sum(|sent| sent.resent) }
+    }
+
+    /// Bits that all viewers were sent since this was asked last, as they are counted on the wire.
+    pub(super) fn bits_since_asked(&mut self) -> Option<f64> {
+        let sent = self.sent();
+        let before = self.before.replace(sent)?;
+        let since = |of: fn(&Sent) -> Count| of(&sent).get().saturating_sub(of(&before).get()) as f64;
+        Some(8.0 * (since(|sent| sent.bytes) + UDP_AND_IP * since(|sent| sent.packets)))
     }
 
     pub(super) fn report(&self, viewers: usize, stalled: bool, now: Instant) -> Report {

@@ -39,6 +39,8 @@ pub(crate) enum SessionEnd {
     Failed(#[source] SessionError),
     #[error("the viewer's link has run out")]
     Expired,
+    #[error("the robot's uplink has no room left for this viewer")]
+    NoRoom,
     #[error("the server has ended it")]
     Dismissed,
     #[error("the broadcaster ends")]
@@ -52,6 +54,7 @@ impl SessionEnd {
             // Whom the server dismisses it has told, if it could.
             Self::Left | Self::Replaced | Self::Dismissed => return None,
             Self::Expired => Code::TokenExpired,
+            Self::NoRoom => Code::Full,
             Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
             Self::BadAnswer(_) => Code::Malformed,
             Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,

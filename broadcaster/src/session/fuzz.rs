@@ -118,6 +118,7 @@ impl Visit {
             leans: true,
             renegotiates: true,
             qualities: Qualities::new(vec![3e6], true),
+            allowed: 0,
             addresses: &addresses,
         };
         let mut session = Session::offer(invitation, &shared.0, &rings, now).expect("an offer");

@@ -50,14 +50,14 @@ impl Session {
     ) {
         let moved = self.viewer != viewer;
         self.viewer = viewer;
-        let want = wishes.want.unwrap_or_default();
-        if self.wishes.want.unwrap_or_default() != want
+        let (former, restart) = (self.bounds(), wishes.restart);
+        self.wishes = wishes;
+        let bounds = self.bounds();
+        if bounds != former
             && let Some(delivery) = &mut self.delivery
         {
-            delivery.want(want, rings, now);
+            delivery.bound(bounds, rings, now);
         }
-        let restart = wishes.restart;
-        self.wishes = wishes;
         if restart {
             if moved && !self.mending.is_awaited() {
                 // What was offered to where it was before has not reached it.

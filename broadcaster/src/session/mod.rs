@@ -24,7 +24,7 @@ use std::{
 use protocol::{Candidate, Description, DescriptionKind, Notice, PeerId, Sdp, SessionId, SessionRef, ToServer, Wishes};
 
 use crate::{
-    delivery::{Burst, Counters, Delivery, Format, Qualities, Terms, Watched},
+    delivery::{Bounds, Burst, Counters, Delivery, Format, Qualities, Terms, Watched},
     media::{Encoding, Rings, VideoCodec},
     srtp::Keys,
     transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
@@ -78,6 +78,8 @@ pub(crate) struct Invitation<'a> {
     pub(crate) renegotiates: bool,
     /// Bits per second of the camera's qualities, best first.
     pub(crate) qualities: Qualities,
+    /// The place of the best of them that the uplink has room for.
+    pub(crate) allowed: usize,
     pub(crate) addresses: &'a Addresses,
 }
 
@@ -96,6 +98,7 @@ pub(crate) struct Session {
     wishes: Wishes,
     renegotiates: bool,
     qualities: Qualities,
+    allowed: usize,
     identity: Identity,
     phase: Phase,
     transport: Transport,
@@ -121,7 +124,7 @@ impl Session {
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, SessionError> {
-        let Invitation { id, viewer, wishes, leans, renegotiates, qualities, addresses } = invitation;
+        let Invitation { id, viewer, wishes, leans, renegotiates, qualities, allowed, addresses } = invitation;
         let (transport, credentials) = Transport::new(identity, &addresses.local, now)?;
         let accepts = |codec| wishes.codecs.is_empty() || wishes.codecs.contains(&named(codec));
         let offer = Offer::new(rings, accepts, leans && wishes.attitude);
@@ -131,6 +134,7 @@ impl Session {
             wishes,
             renegotiates,
             qualities,
+            allowed,
             identity: identity.clone(),
             phase: Phase::AwaitingAnswer { until: now + ANSWER_WITHIN },
             transport,
@@ -186,6 +190,24 @@ impl Session {
         self.phase == Phase::Ended
     }
 
+    fn bounds(&self) -> Bounds {
+        Bounds { want: self.wishes.want.unwrap_or_default(), allowed: self.allowed }
+    }
+
+    /// The place of the quality that the viewer is sent, once it is known.
+    pub(crate) fn gets(&self) -> Option<usize> {
+        self.delivery.as_ref().map(Delivery::gets)
+    }
+
+    /// The robot's uplink has room for this quality from now on, and for no better one.
+    pub(crate) fn allow(&mut self, allowed: usize, rings: &Rings, now: Instant) {
+        self.allowed = allowed;
+        let bounds = self.bounds();
+        if let Some(delivery) = &mut self.delivery {
+            delivery.bound(bounds, rings, now);
+        }
+    }
+
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> Watched {
         match self.phase {
@@ -199,15 +221,20 @@ impl Session {
     /// to connect, and so both do it at the same time.
     fn expects(&self) -> Encoding {
         let codec = self.format.as_ref().map_or(self.offer.preferred(), |format| format.codec);
-        let wanted = self.wishes.want.and_then(|want| want.rung).unwrap_or(0);
-        let last = u8::try_from(self.qualities.lowest()).expect("a handful of rungs");
-        Encoding::Video { rung: wanted.min(last), codec }
+        let Bounds { want, allowed } = self.bounds();
+        let wanted = usize::from(want.rung.unwrap_or_default()).max(allowed).min(self.qualities.lowest());
+        Encoding::Video { rung: u8::try_from(wanted).expect("a handful of rungs"), codec }
     }
 
     /// The encoding whose keyframe the viewer cannot go on without, once.
     pub(crate) fn take_wanted(&mut self) -> Option<Encoding> {
         let early = self.early_wish.take();
         self.delivery.as_mut().and_then(Delivery::take_wanted).or(early)
+    }
+
+    /// The bits per second that its path carried when that was too little for what it is sent, once.
+    pub(crate) fn take_squeezed(&mut self) -> Option<f64> {
+        self.delivery.as_mut().and_then(Delivery::take_squeezed)
     }
 
     pub(crate) fn handle_answer(
@@ -419,7 +446,7 @@ impl Session {
             format,
             streams: self.offer.streams.clone(),
             qualities: self.qualities.clone(),
-            want: self.wishes.want.unwrap_or_default(),
+            bounds: self.bounds(),
         };
         self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);
         Ok(())

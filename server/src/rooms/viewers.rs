@@ -12,7 +12,7 @@ use super::{
     Dialect, Ending, News, Output, Reply, Role, Rooms, notices,
     session::{Owner, Session},
 };
-use crate::{audit, turn::credentials::Holder};
+use crate::{audit, auth, turn::credentials::Holder};
 
 /// A connection that asked to watch.
 #[derive(Debug)]
@@ -107,9 +107,16 @@ impl Rooms {
         let robot = self.robots.get(&id).expect("claiming and opening a session remove no robot");
         let (peer, cameras) = (robot.peer.clone(), &robot.cameras);
         let video = cameras.iter().find(|info| info.id == camera).map(|info| info.video.clone()).unwrap_or_default();
-        let link = self.pass_for(from, &id).map(|pass| pass.link.clone());
-        let wishes = watch.wishes;
-        let ticket = Ticket { session: session.clone(), camera: camera.clone(), resumed, expires_in, link, wishes };
+        let pass = self.pass_for(from, &id);
+        let ticket = Ticket {
+            session: session.clone(),
+            camera: camera.clone(),
+            resumed,
+            expires_in,
+            link: pass.map(|pass| pass.link.clone()),
+            operates: pass.is_some_and(|pass| pass.role == auth::Role::Operate),
+            wishes: watch.wishes,
+        };
         self.tell_robot(&peer, ToRobot::Watcher { viewer: from.clone(), ticket: Some(ticket) });
         let ice_servers = (self.list_ice)(&holder_of(&id, &session), left);
         Ok(Admission {

@@ -1,5 +1,6 @@
 //! What holds of every choice of quality, whatever viewers report and wish, through long random histories.
 
+use protocol::Want;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
@@ -38,9 +39,10 @@ impl World {
     fn want(&mut self, random: &mut SmallRng) {
         let mut rung = |often| random.random_bool(often).then(|| random.random_range(0..6u8));
         let want = Want { rung: rung(0.1), best: rung(0.5) };
-        let place = |rung: u8| usize::from(rung).min(RUNGS.len() - 1);
-        (self.wanted, self.best) = (want.rung.map(place), want.best.map_or(0, place));
-        self.ladder.want(want, self.now);
+        let allowed = if random.random_bool(0.5) { 0 } else { random.random_range(0..6) };
+        let place = |rung: u8| usize::from(rung).max(allowed).min(RUNGS.len() - 1);
+        (self.wanted, self.best) = (want.rung.map(place), place(want.best.unwrap_or_default()));
+        self.ladder.bound(Bounds { want, allowed }, self.now);
     }
 
     fn report(&mut self, random: &mut SmallRng) {
@@ -104,7 +106,7 @@ fn whatever_is_reported_quality_rises_by_a_step_and_stays_where_it_may_be() {
     for seed in 0..60 {
         let mut random = SmallRng::seed_from_u64(seed);
         let now = start();
-        let ladder = Ladder::new(Qualities::new(RUNGS.to_vec(), true), Want::default(), seed % 3 > 0, now);
+        let ladder = Ladder::new(Qualities::new(RUNGS.to_vec(), true), Bounds::default(), seed % 3 > 0, now);
         let mut world = World { ladder, best: 0, wanted: None, now, ups: 0, downs: 0 };
         for _ in 0..3000 {
             world.now += Duration::from_millis(random.random_range(0..400));

@@ -1,3 +1,5 @@
+use protocol::Want;
+
 use super::*;
 
 const RUNGS: [f64; 3] = [3e6, 1e6, 333_333.0];
@@ -9,6 +11,10 @@ fn start() -> Instant {
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+fn asks(want: Want) -> Bounds {
+    Bounds { want, allowed: 0 }
 }
 
 /// A viewer that reports every 100 ms.
@@ -33,7 +39,7 @@ fn train(rate: f64) -> Option<Passage> {
 impl Viewer {
     fn new(probing: bool) -> Self {
         let now = start();
-        Self { ladder: Ladder::new(Qualities::new(RUNGS.to_vec(), true), Want::default(), probing, now), now }
+        Self { ladder: Ladder::new(Qualities::new(RUNGS.to_vec(), true), Bounds::default(), probing, now), now }
     }
 
     /// One that has just gone down to that rung.
@@ -174,10 +180,10 @@ fn traffic_that_makes_a_queue_stops_and_what_it_left_is_forgiven() {
 #[test]
 fn the_viewers_own_choice_is_not_judged() {
     let mut viewer = Viewer::new(true);
-    viewer.ladder.want(Want { rung: Some(9), ..Want::default() }, viewer.now);
+    viewer.ladder.bound(asks(Want { rung: Some(9), ..Want::default() }), viewer.now);
     assert_eq!(viewer.ladder.current(), 2, "the lowest that there is");
     assert_eq!(viewer.until_turn(full(1e5), Duration::from_secs(10)), None);
-    viewer.ladder.want(Want::default(), viewer.now);
+    viewer.ladder.bound(asks(Want::default()), viewer.now);
     assert_eq!(viewer.report(full(1e5)), Some(Turn::Pause));
 }
 
@@ -185,7 +191,7 @@ fn the_viewers_own_choice_is_not_judged() {
 fn who_has_room_for_little_gets_no_more_and_less_where_the_path_is_bad() {
     let best = |place| Want { best: Some(place), ..Want::default() };
     let mut viewer = Viewer::new(true);
-    viewer.ladder.want(best(1), viewer.now);
+    viewer.ladder.bound(asks(best(1)), viewer.now);
     assert_eq!(viewer.ladder.current(), 1);
     assert_eq!(viewer.until_turn(clear(1e6), Duration::from_secs(60)), None);
     assert_eq!(viewer.ladder.probe(viewer.now), None);
@@ -194,11 +200,11 @@ fn who_has_room_for_little_gets_no_more_and_less_where_the_path_is_bad() {
 
     let mut viewer = Viewer::at(1);
     viewer.until_train();
-    viewer.ladder.want(best(1), viewer.now);
+    viewer.ladder.bound(asks(best(1)), viewer.now);
     assert_eq!((viewer.ladder.probe(viewer.now), viewer.ladder.poll_timeout()), (None, None), "the climb is off");
-    viewer.ladder.want(best(0), viewer.now);
+    viewer.ladder.bound(asks(best(0)), viewer.now);
     viewer.until_train();
-    viewer.ladder.want(best(9), viewer.now);
+    viewer.ladder.bound(asks(best(9)), viewer.now);
     assert_eq!(viewer.ladder.current(), 2, "the lowest that there is");
 }
 
@@ -221,7 +227,7 @@ fn who_cannot_be_probed_climbs_by_trying_and_seldom() {
 #[test]
 fn a_camera_with_one_quality_pauses_all_the_same() {
     let now = start();
-    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Want::default(), true, now);
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Bounds::default(), true, now);
     assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
     assert_eq!(ladder.update(&clear(1e6), None, now), Some(Turn::Resume { drained: true }));
     assert_eq!((ladder.current(), ladder.probe(now)), (0, None));
@@ -307,9 +313,30 @@ fn who_takes_what_others_need_can_take_that_much() {
 #[test]
 fn of_what_cannot_be_encoded_at_less_nobody_asks_less() {
     let now = start();
-    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Want::default(), true, now);
+    let mut ladder = Ladder::new(Qualities::new(vec![3e6], false), Bounds::default(), true, now);
     assert_eq!(ladder.update(&full(1e6), None, now), Some(Turn::Pause));
     assert_eq!(ladder.limit(), None);
     let tiny = Qualities::new(vec![3e6, 120e3], true);
     assert_eq!(tiny.floor, 100e3, "less than that shows nothing");
+}
+
+#[test]
+fn what_the_uplink_has_no_room_for_nobody_gets_whatever_it_asks_for() {
+    let mut viewer = Viewer::new(true);
+    let now = viewer.now;
+    let bound = |viewer: &mut Viewer, rung, allowed| {
+        viewer.ladder.bound(Bounds { want: Want { rung, ..Want::default() }, allowed }, now);
+        viewer.ladder.current()
+    };
+    assert_eq!(
+        [bound(&mut viewer, Some(0), 1), bound(&mut viewer, Some(2), 1), bound(&mut viewer, Some(0), 0)],
+        [1, 2, 0]
+    );
+    assert_eq!(bound(&mut viewer, None, 2), 2);
+    assert_eq!(viewer.until_turn(clear(333_333.0), Duration::from_secs(60)), None, "it may not climb");
+    assert_eq!(bound(&mut viewer, None, 1), 2, "by a climb, and not at once");
+    viewer.until_train();
+    let half_way = viewer.ladder.poll_timeout();
+    assert_eq!(bound(&mut viewer, None, 0), 2);
+    assert_eq!(viewer.ladder.poll_timeout(), half_way, "what is under way goes on");
 }

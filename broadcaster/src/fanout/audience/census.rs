@@ -17,6 +17,10 @@ impl Audience {
             let audience = AudienceReport { viewers: std::mem::replace(&mut viewers, rest) };
             self.outputs.push_back(Output::Say(ToServer::Audience { audience }));
         }
+        self.count();
+    }
+
+    pub(super) fn count(&mut self) {
         let all = self.seats.values().map(|seat| seat.session.counters()).fold(self.gone, Counters::plus);
         let Counters { packets, bytes, resent, .. } = all;
         self.outputs.push_back(Output::Counted(Sent {

@@ -10,8 +10,14 @@ use crate::{
     session::{Invitation, Session, SessionEnd},
 };
 
+/// Whose pictures a viewer gets, and the best quality of them that the uplink has room for.
+struct Place {
+    camera: usize,
+    allowed: usize,
+}
+
 impl Audience {
-    pub(super) fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, now: Instant) {
+    pub(super) fn handle_watcher(&mut self, viewer: PeerId, ticket: Option<Ticket>, allowed: usize, now: Instant) {
         let renegotiates = ticket.is_some();
         // A server of the family gives no tickets: there the connection's id is name enough.
         let expires_in = ticket.as_ref().and_then(|ticket| ticket.expires_in);
@@ -32,7 +38,7 @@ impl Audience {
         }
         match self.admit(&viewer, &id, camera.as_ref()) {
             Ok(camera) => {
-                self.invite(viewer, id.clone(), camera, wishes, renegotiates, now);
+                self.invite(viewer, id.clone(), Place { camera, allowed }, wishes, renegotiates, now);
                 self.expire_at(&id, expires);
             }
             Err(notice) => {
@@ -62,7 +68,7 @@ impl Audience {
         &mut self,
         viewer: PeerId,
         id: SessionId,
-        place: usize,
+        Place { camera: place, allowed }: Place,
         wishes: Wishes,
         renegotiates: bool,
         now: Instant,
@@ -75,6 +81,7 @@ impl Audience {
             leans: camera.leans,
             renegotiates,
             qualities: camera.qualities.clone(),
+            allowed,
             addresses: &self.addresses,
         };
         match Session::offer(invitation, &self.identity, &camera.rings, now) {
@@ -86,6 +93,7 @@ impl Audience {
                     deadline: None,
                     expires: None,
                     watched: Watched::default(),
+                    gets: None,
                     queued: false,
                     allowance: Allowance::new(now),
                 });

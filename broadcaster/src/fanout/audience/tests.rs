@@ -33,10 +33,11 @@ fn ask(audience: &mut Audience, viewer: &str, session: &str, camera: &str, resum
         resumed,
         expires_in: None,
         link: None,
+        operates: false,
         wishes: Wishes::default(),
     };
-    let message = ToRobot::Watcher { viewer: viewer.parse().expect("an id"), ticket: Some(ticket) };
-    audience.handle(Input::Message(message), start());
+    let viewer = viewer.parse().expect("an id");
+    audience.handle(Input::Viewer { viewer, ticket: Some(ticket), allowed: 0 }, start());
 }
 
 fn bye(audience: &mut Audience, viewer: &str) {

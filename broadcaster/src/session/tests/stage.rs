@@ -69,6 +69,7 @@ impl Stage {
             leans,
             renegotiates: true,
             qualities: Qualities::new(bitrates.to_vec(), true),
+            allowed: 0,
             addresses: &addresses,
         };
         let session = Session::offer(invitation, &identity, &rings, now).expect("an offer");
