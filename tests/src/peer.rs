@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use webrtc::{
     media_stream::track_remote::{TrackRemote, TrackRemoteEvent},
     peer_connection::{
-        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionIceEvent, Registry,
+        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCPeerConnectionIceEvent,
+        RTCPeerConnectionState, Registry,
     },
 };
 
@@ -29,11 +30,14 @@ pub(crate) struct Peer {
 }
 
 pub(crate) enum PeerEvent {
+    /// It has found no way for too long, and says goodbye to the robot of itself.
+    Failed,
     Candidate(RTCIceCandidateInit),
     Packet(rtc::rtp::Packet),
 }
 
 enum Callback {
+    Failed,
     Candidate(RTCIceCandidateInit),
     Track(Arc<dyn TrackRemote>),
 }
@@ -47,6 +51,12 @@ impl PeerConnectionEventHandler for Forward {
         if let Ok(candidate) = event.candidate.to_json() {
             // A closed channel means that the viewer has left.
             let _ = self.0.send(Callback::Candidate(candidate));
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        if state == RTCPeerConnectionState::Failed {
+            let _ = self.0.send(Callback::Failed);
         }
     }
 
@@ -100,6 +110,7 @@ impl Peer {
                     None => self.track = None,
                 },
                 Some(callback) = self.callbacks.recv() => match callback {
+                    Callback::Failed => return PeerEvent::Failed,
                     Callback::Candidate(candidate) => return PeerEvent::Candidate(candidate),
                     Callback::Track(track) => self.track = Some(track),
                 },

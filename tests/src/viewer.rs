@@ -185,13 +185,37 @@ impl Watching {
                         Ok(ToViewer::Broadcaster { .. }) => if asked.is_none() {
                             asked = Some(self.ask(&mut link).await?);
                         },
+                        Ok(ToViewer::Offer { about: Some(about), .. }) if self.is_live(&about) => {
+                            self.begin_anew().await?;
+                            asked = Some(self.ask(&mut link).await?);
+                        }
                         Ok(message) => self.handle_message(message, &mut link).await?,
                         Err(error) => tracing::warn!(%error, "event not understood"),
                     },
                 },
-                event = next(&mut self.peer) => self.handle_peer(event, Some(&mut link)).await?,
+                event = next(&mut self.peer) => if let PeerEvent::Failed = event {
+                    self.begin_anew().await?;
+                    asked = Some(self.ask(&mut link).await?);
+                } else {
+                    self.handle_peer(event, Some(&mut link)).await?;
+                },
             }
         }
+    }
+
+    /// Whether pictures of this session come, or came: another offer is for another way to it.
+    fn is_live(&self, about: &SessionRef) -> bool {
+        self.peer.is_some() && self.session.as_ref().is_some_and(|session| session.id == about.session)
+    }
+
+    /// As the page does when no way is found any more: what was there is over. Unlike the page, this does not look for another
+    /// way first.
+    async fn begin_anew(&mut self) -> Result<(), ViewerError> {
+        self.session = None;
+        if let Some(peer) = self.peer.take() {
+            peer.connection.close().await?;
+        }
+        Ok(())
     }
 
     /// Without a link the media goes on. True: told to leave.
@@ -253,7 +277,7 @@ impl Watching {
                 None => self.pending.push(candidate),
             },
             ToViewer::Notice { notice, .. } => self.reception.send_modify(|reception| reception.notices.push(notice)),
-            ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => {}
+            ToViewer::Answer { .. } | ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => {}
         }
         Ok(())
     }
@@ -284,6 +308,7 @@ impl Watching {
 
     async fn handle_peer(&mut self, event: PeerEvent, link: Option<&mut Connection>) -> Result<(), ViewerError> {
         match event {
+            PeerEvent::Failed => self.begin_anew().await?,
             PeerEvent::Packet(packet) => {
                 let elapsed = self.started.elapsed();
                 self.reception.send_modify(|reception| reception.count(&packet, elapsed));
