@@ -62,6 +62,10 @@ pub struct Wishes {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(as = "Option<bool>"))]
     pub attitude: bool,
+    /// The viewer makes the offer, which follows, and the robot answers: players that speak WHEP do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub offers: bool,
 }
 
 /// Which of the robot's encodings a viewer asks for.
@@ -242,6 +246,7 @@ pub struct Ticket {
     pub link: Option<LinkId>,
     /// The viewer operates the robot, and comes before those who only watch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
     pub operates: bool,
     #[serde(flatten)]
     pub wishes: Wishes,

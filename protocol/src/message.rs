@@ -243,6 +243,8 @@ messages! {
         /// The robot is live: ask (again) to watch it.
         "broadcaster" => Broadcaster { about: Option<RobotRef> },
         "offer" => Offer { from: PeerId, description: Description, about: Option<SessionRef> },
+        /// To a viewer that has made the offer itself.
+        "answer" => Answer { from: PeerId, description: Description, about: Option<SessionRef> },
         "candidate" => Candidate { from: PeerId, candidate: Candidate, about: Option<SessionRef> },
         /// The robot's connection to the server is gone. Its media may well go on.
         "broadcasterLeft" => BroadcasterLeft { about: Option<RobotRef> },
@@ -252,8 +254,9 @@ messages! {
 
     /// What the server tells a robot.
     pub enum ToRobot {
-        /// This viewer may watch: offer to it, unless the ticket says that its session goes on.
+        /// This viewer may watch: offer to it, unless the ticket says that its session goes on, or that it offers itself.
         "watcher" => Watcher { viewer: PeerId, ticket: Option<Ticket> },
+        "offer" => Offer { from: PeerId, description: Description, about: Option<SessionRef> },
         "answer" => Answer { from: PeerId, description: Description, about: Option<SessionRef> },
         "candidate" => Candidate { from: PeerId, candidate: Candidate, about: Option<SessionRef> },
         /// The viewer has left. Sent together with `bye`: pages of the family know one or the other.

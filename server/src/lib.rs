@@ -107,8 +107,10 @@ fn start(
     let door = keeping.door.clone();
     let heard =
         cluster::start(&config.borrow().cluster, &keeping, tasks).context("reach other servers by cluster.redis")?;
-    let (socket_io, rooms) = signalling::start(config, heard, ice.clone(), door, proxies, tasks, cancel.clone());
-    Ok((http::router(socket_io, config.clone(), ice, keeping, rooms.clone(), relay, cancel), rooms))
+    let (socket_io, rooms, players) =
+        signalling::start(config, heard, ice.clone(), door, proxies, tasks, cancel.clone());
+    let desk = http::Desk { rooms: rooms.clone(), players };
+    Ok((http::router(socket_io, config.clone(), ice, keeping, desk, relay, cancel), rooms))
 }
 
 impl Server {

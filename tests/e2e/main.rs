@@ -18,5 +18,6 @@ mod revoked;
 mod snapshot;
 mod supervised;
 mod uplink;
+mod whep;
 
 use tests::{PATIENCE, leaving_nothing};

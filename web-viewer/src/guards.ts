@@ -61,6 +61,7 @@ export function decodeToViewer(event: string, args: readonly unknown[]): ToViewe
     case "broadcasterLeft":
       return isAbsent(first) ? [event] : isRobotRef(first) ? [event, first] : undefined;
     case "offer":
+    case "answer":
       if (!isString(first) || !isDescription(second)) return undefined;
       return isAbsent(third) ? [event, first, second] : isSessionRef(third) ? [event, first, second, third] : undefined;
     case "candidate":

@@ -151,7 +151,11 @@ restart?: boolean,
 /**
  * How the robot leans, where it says so, by a data channel of the connection.
  */
-attitude?: boolean, };
+attitude?: boolean, 
+/**
+ * The viewer makes the offer, which follows, and the robot answers: players that speak WHEP do.
+ */
+offers?: boolean, };
 
 export type Hello = { version?: number, 
 /**
@@ -187,7 +191,11 @@ restart?: boolean,
 /**
  * How the robot leans, where it says so, by a data channel of the connection.
  */
-attitude?: boolean, };
+attitude?: boolean, 
+/**
+ * The viewer makes the offer, which follows, and the robot answers: players that speak WHEP do.
+ */
+offers?: boolean, };
 
 export type Admission = { ok: Yes, session: SessionId, robot: RobotId, camera: CameraId, 
 /**
@@ -267,7 +275,11 @@ restart?: boolean,
 /**
  * How the robot leans, where it says so, by a data channel of the connection.
  */
-attitude?: boolean, };
+attitude?: boolean, 
+/**
+ * The viewer makes the offer, which follows, and the robot answers: players that speak WHEP do.
+ */
+offers?: boolean, };
 
 export type SessionRef = { session: SessionId, };
 
@@ -483,12 +495,14 @@ export type ToServer =
 export type ToViewer =
   | [event: "broadcaster", about?: RobotRef | null]
   | [event: "offer", from: PeerId, description: Description, about?: SessionRef | null]
+  | [event: "answer", from: PeerId, description: Description, about?: SessionRef | null]
   | [event: "candidate", from: PeerId, candidate: Candidate, about?: SessionRef | null]
   | [event: "broadcasterLeft", about?: RobotRef | null]
   | [event: "notice", notice: Notice, about?: SessionRef | null];
 
 export type ToRobot =
   | [event: "watcher", viewer: PeerId, ticket?: Ticket | null]
+  | [event: "offer", from: PeerId, description: Description, about?: SessionRef | null]
   | [event: "answer", from: PeerId, description: Description, about?: SessionRef | null]
   | [event: "candidate", from: PeerId, candidate: Candidate, about?: SessionRef | null]
   | [event: "disconnectPeer", viewer: PeerId]

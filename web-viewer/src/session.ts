@@ -159,6 +159,9 @@ export class Session {
       case "offer":
       case "candidate":
         return this.#negotiated(message, now);
+      // This page makes no offers.
+      case "answer":
+        return;
       case "notice":
         return this.#noticed(message[1], message[2]?.session, now);
       default:

@@ -59,7 +59,6 @@ impl Sending {
         let keys = |is_client| Keys::new(profile, &material, is_client).expect("keys");
         let viewer = keys(true).into_ciphers(provider.crypto()).expect("ciphers").reports;
         let rings = Rings::new((0..RUNGS.len()).map(|rung| encoding(rung as u8)).chain([Encoding::Audio]));
-        let all = Extensions { transport_cc: true, abs_send_time: true, abs_capture_time: true, playout_delay: true };
         let audio = AudioFormat { payload_type: 111, extensions: Extensions::default() };
         let terms = Terms {
             format: Format {
@@ -67,7 +66,7 @@ impl Sending {
                 payload_type: 102,
                 repair: Some(103),
                 audio: Some(audio),
-                extensions: all,
+                extensions: Extensions::ALL,
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
             qualities: Qualities::new(RUNGS.to_vec(), true),

@@ -41,7 +41,7 @@ use estimate::Estimator;
 use feedback::{Feedback, Reader, Reference};
 use ladder::{EMPTY, Ladder, Turn};
 use pace::Pace;
-pub(crate) use packet::{Extensions, id};
+pub(crate) use packet::{ExtensionId, Extensions, id};
 use position::Position;
 use report::Reporter;
 use resend::Resend;
@@ -241,7 +241,7 @@ impl Delivery {
         });
         let estimator = Estimator::new();
         let pace = Pace::new(estimator.estimate().bitrate, now);
-        let probing = repair.is_some() && format.extensions.transport_cc;
+        let probing = repair.is_some() && format.extensions.transport_cc.is_some();
         let mut delivery = Self {
             ladder: Ladder::new(qualities, bounds, probing, now),
             format,

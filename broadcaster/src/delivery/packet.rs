@@ -1,5 +1,7 @@
 //! RTP headers as we write them: always of two lengths, so that all of a frame's packets are equally long.
 
+use std::num::NonZeroU8;
+
 use crate::media::{FIRST_EXTRA, NtpTime};
 
 /// The fixed header (RFC 3550, section 5.1), without the extensions that nobody asked for.
@@ -20,13 +22,30 @@ const ONE_BYTE: u16 = 0xbede;
 /// decoded, and as much as receivers hold it back for its sound. More than half a second would make Chromium buffer always.
 const PLAYOUT_DELAY: [u8; 3] = [0, 0, 50];
 
-/// The header extensions that a viewer takes. Their ids are those that our offer gives them.
+/// The header extensions that a viewer takes, and under which ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    pub(crate) transport_cc: bool,
-    pub(crate) abs_send_time: bool,
-    pub(crate) abs_capture_time: bool,
-    pub(crate) playout_delay: bool,
+    pub(crate) transport_cc: Option<ExtensionId>,
+    pub(crate) abs_send_time: Option<ExtensionId>,
+    pub(crate) abs_capture_time: Option<ExtensionId>,
+    pub(crate) playout_delay: Option<ExtensionId>,
+}
+
+/// The id of a header extension of one byte: 1 to 14 (RFC 8285, section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExtensionId(NonZeroU8);
+
+impl ExtensionId {
+    pub(crate) const fn new(id: u8) -> Option<Self> {
+        match NonZeroU8::new(id) {
+            Some(id) if id.get() < 15 => Some(Self(id)),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn get(self) -> u8 {
+        self.0.get()
+    }
 }
 
 /// The ids of header extensions in our offers.
@@ -52,8 +71,16 @@ pub(super) struct Header {
 }
 
 impl Extensions {
-    const NONE: Self =
-        Self { transport_cc: false, abs_send_time: false, abs_capture_time: false, playout_delay: false };
+    const NONE: Self = Self { transport_cc: None, abs_send_time: None, abs_capture_time: None, playout_delay: None };
+
+    /// All of them, as our offers have them.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(crate) const ALL: Self = Self {
+        transport_cc: ExtensionId::new(id::TRANSPORT_CC),
+        abs_send_time: ExtensionId::new(id::ABS_SEND_TIME),
+        abs_capture_time: ExtensionId::new(id::ABS_CAPTURE_TIME),
+        playout_delay: ExtensionId::new(id::PLAYOUT_DELAY),
+    };
 
     pub(super) fn header_len(self, first: bool) -> usize {
         match (self == Self::NONE, first) {
@@ -80,20 +107,20 @@ impl Header {
         room[..2].copy_from_slice(&ONE_BYTE.to_be_bytes());
         room[2..4].copy_from_slice(&words.to_be_bytes());
         let mut writer = Writer(&mut room[4..]);
-        if extensions.transport_cc {
-            writer.put(id::TRANSPORT_CC, &self.transport_sequence.to_be_bytes());
+        if let Some(id) = extensions.transport_cc {
+            writer.put(id, &self.transport_sequence.to_be_bytes());
         }
-        if let Some(sent) = self.sent.filter(|_| extensions.abs_send_time) {
+        if let Some((id, sent)) = extensions.abs_send_time.zip(self.sent) {
             // Seconds with 6 bits, their fraction with 18.
             let fixed = ((sent.0 >> 14) as u32).to_be_bytes();
-            writer.put(id::ABS_SEND_TIME, &fixed[1..]);
+            writer.put(id, &fixed[1..]);
         }
         if let Some(captured) = self.first {
-            if extensions.playout_delay {
-                writer.put(id::PLAYOUT_DELAY, &PLAYOUT_DELAY);
+            if let Some(id) = extensions.playout_delay {
+                writer.put(id, &PLAYOUT_DELAY);
             }
-            if extensions.abs_capture_time {
-                writer.put(id::ABS_CAPTURE_TIME, &captured.0.to_be_bytes());
+            if let Some(id) = extensions.abs_capture_time {
+                writer.put(id, &captured.0.to_be_bytes());
             }
         }
         // Zeros are padding; the buffer may hold an earlier packet.
@@ -104,9 +131,9 @@ impl Header {
 struct Writer<'a>(&'a mut [u8]);
 
 impl Writer<'_> {
-    fn put(&mut self, id: u8, value: &[u8]) {
+    fn put(&mut self, id: ExtensionId, value: &[u8]) {
         let (head, rest) = std::mem::take(&mut self.0).split_at_mut(1 + value.len());
-        head[0] = id << 4 | u8::try_from(value.len() - 1).expect("at most 16 bytes");
+        head[0] = id.get() << 4 | u8::try_from(value.len() - 1).expect("at most 16 bytes");
         head[1..].copy_from_slice(value);
         self.0 = rest;
     }
@@ -117,9 +144,6 @@ mod tests {
     use rtc_shared::marshal::{MarshalSize, Unmarshal};
 
     use super::*;
-
-    const ALL: Extensions =
-        Extensions { transport_cc: true, abs_send_time: true, abs_capture_time: true, playout_delay: true };
 
     fn written(header: Header, extensions: Extensions) -> (Vec<u8>, rtc_rtp::Header) {
         let mut out = vec![0xff; extensions.header_len(header.first.is_some())];
@@ -142,7 +166,7 @@ mod tests {
             transport_sequence: 0xabcd,
             sent: Some(NtpTime(0x0000_0001_8000_0000)),
         };
-        let (_, read) = written(first, ALL);
+        let (_, read) = written(first, Extensions::ALL);
         assert_eq!((read.payload_type, read.marker, read.padding, read.timestamp), (102, true, true, 0xdead_beef));
         let value = |id| read.get_extension(id).map(|value| value.to_vec());
         assert_eq!(value(id::TRANSPORT_CC), Some(vec![0xab, 0xcd]));
@@ -162,7 +186,7 @@ mod tests {
             transport_sequence: 7,
             sent: None,
         };
-        let some = Extensions { transport_cc: true, ..Extensions::NONE };
+        let some = Extensions { transport_cc: ExtensionId::new(14), ..Extensions::NONE };
         let (rest, read) = written(header, some);
         assert_eq!((rest.len(), read.extensions.len()), (REST, 1));
         let (first, _) = written(Header { first: Some(NtpTime(1)), ..header }, some);

@@ -136,7 +136,8 @@ impl Delivery {
             let payload = kept.frame.payload(0).data;
             // Sound is small: most of it bears no extensions.
             let due = audio.dated.is_none_or(|dated| now.saturating_duration_since(dated) >= DATED_EVERY);
-            let first = (due && audio.format.extensions.abs_capture_time).then_some(kept.frame.captured.ntp);
+            let dates = audio.format.extensions.abs_capture_time.is_some();
+            let first = (due && dates).then_some(kept.frame.captured.ntp);
             let extensions = if first.is_some() { audio.format.extensions } else { Extensions::default() };
             let header_len = extensions.header_len(first.is_some());
             let end = header_len + payload.len();
@@ -244,7 +245,7 @@ impl Delivery {
     fn record(&mut self, burst: &Burst, now: Instant) {
         self.counters.packets += burst.segments() as u64;
         self.counters.bytes += burst.bytes().len() as u64;
-        if self.format.extensions.transport_cc {
+        if self.format.extensions.transport_cc.is_some() {
             for (packets, length) in burst.lengths() {
                 self.estimator.departures.record(packets, length, now);
             }

@@ -113,14 +113,12 @@ impl Rig {
                 repair: Some(103),
                 audio: Some(AudioFormat {
                     payload_type: 111,
-                    extensions: Extensions { abs_capture_time: true, ..Extensions::default() },
+                    extensions: Extensions {
+                        abs_capture_time: Extensions::ALL.abs_capture_time,
+                        ..Extensions::default()
+                    },
                 }),
-                extensions: Extensions {
-                    transport_cc: true,
-                    abs_send_time: true,
-                    abs_capture_time: true,
-                    playout_delay: true,
-                },
+                extensions: Extensions::ALL,
             },
             streams: Streams { video: VIDEO, repair: REPAIR, audio: AUDIO, cname: "robot".to_owned() },
             qualities: Qualities::new(vec![3e6, 1e6, 3e5], true),

@@ -200,6 +200,11 @@ impl Audience {
 
     fn handle_message(&mut self, message: ToRobot, now: Instant) {
         match message {
+            ToRobot::Offer { from, description, .. } => {
+                self.with_viewer(&from, now, |session, context| {
+                    session.handle_offer(description, context.addresses, &context.camera.rings, now);
+                });
+            }
             ToRobot::Answer { from, description, .. } => {
                 self.with_viewer(&from, now, |session, context| {
                     session.handle_answer(description, context.addresses, &context.camera.rings, now);

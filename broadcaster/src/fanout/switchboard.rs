@@ -147,7 +147,8 @@ impl Switchboard {
                 let leaves = former.filter(|former| *former != shard).map(|former| (former, viewer.clone()));
                 (Target::One(shard), leaves)
             }
-            ToRobot::Answer { from: viewer, .. }
+            ToRobot::Offer { from: viewer, .. }
+            | ToRobot::Answer { from: viewer, .. }
             | ToRobot::Candidate { from: viewer, .. }
             | ToRobot::DisconnectPeer { viewer }
             | ToRobot::Bye { viewer } => {

@@ -31,6 +31,8 @@ pub(crate) enum SessionEnd {
     NoAnswer,
     #[error("the viewer's answer cannot be used")]
     BadAnswer(#[source] SessionError),
+    #[error("the viewer's offer cannot be taken")]
+    BadOffer(#[source] SessionError),
     #[error("no way to the viewer was found within {CONNECT_WITHIN:?}")]
     NotConnected,
     #[error("the way to the viewer broke")]
@@ -48,15 +50,17 @@ pub(crate) enum SessionEnd {
 }
 
 impl SessionEnd {
-    /// What the viewer is told, when it may not know yet.
-    pub(super) fn notice(&self) -> Option<Notice> {
+    /// What is said to the viewer, when that may not know yet. `speaks`: somebody speaks for it, who does not see what becomes
+    /// of its media.
+    pub(super) fn notice(&self, speaks: bool) -> Option<Notice> {
         let code = match self {
+            Self::Left if speaks => Code::ConnectionFailed,
             // Whom the server dismisses it has told, if it could.
             Self::Left | Self::Replaced | Self::Dismissed => return None,
             Self::Expired => Code::TokenExpired,
             Self::NoRoom => Code::Full,
-            Self::BadAnswer(SessionError::NoCodec) => Code::Unsupported,
-            Self::BadAnswer(_) => Code::Malformed,
+            Self::BadAnswer(SessionError::NoCodec) | Self::BadOffer(SessionError::NoCodec) => Code::Unsupported,
+            Self::BadAnswer(_) | Self::BadOffer(_) => Code::Malformed,
             Self::NoAnswer | Self::NotConnected | Self::ConnectionLost | Self::Failed(_) => Code::ConnectionFailed,
             Self::Shutdown => Code::RobotOffline,
         };

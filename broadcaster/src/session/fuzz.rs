@@ -121,7 +121,7 @@ impl Visit {
             allowed: 0,
             addresses: &addresses,
         };
-        let mut session = Session::offer(invitation, &shared.0, &rings, now).expect("an offer");
+        let mut session = Session::open(invitation, &shared.0, &rings, now).expect("an offer");
         let offer = std::iter::from_fn(|| session.poll_event()).find_map(|event| {
             if let SessionEvent::Say(ToServer::Offer { description, .. }) = event { description } else { None }
         });

@@ -78,7 +78,7 @@ impl Session {
                     self.restart(addresses, now);
                 }
             }
-            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => {
+            Phase::AwaitingOffer { .. } | Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => {
                 for local in &addresses.local {
                     if let Err(error) = self.transport.add_local(*local) {
                         tracing::debug!(%error, "address not taken");

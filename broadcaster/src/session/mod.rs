@@ -11,6 +11,8 @@ mod end;
 pub(crate) mod fuzz;
 mod mending;
 mod offer;
+mod reply;
+mod sections;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,7 @@ use crate::{
     delivery::{Bounds, Burst, Counters, Delivery, Format, Qualities, Terms, Watched},
     media::{Encoding, Rings, VideoCodec},
     srtp::Keys,
-    transport::{Credentials, Datagram, Identity, Local, Path, Transport, TransportEvent, Ufrag},
+    transport::{Credentials, Datagram, Identity, Local, Path, Remote, Transport, TransportEvent, Ufrag},
 };
 use channel::Channel;
 pub(crate) use end::{SessionEnd, SessionError};
@@ -61,8 +63,16 @@ pub(crate) enum SessionEvent {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    AwaitingAnswer { until: Instant },
-    Connecting { until: Instant },
+    /// The viewer's, if it makes the offer.
+    AwaitingOffer {
+        until: Instant,
+    },
+    AwaitingAnswer {
+        until: Instant,
+    },
+    Connecting {
+        until: Instant,
+    },
     Live,
     Ended,
 }
@@ -107,7 +117,9 @@ pub(crate) struct Session {
     delivery: Option<Delivery>,
     mending: Mending,
     channel: Option<Channel>,
-    /// Candidates that came before the answer they belong to.
+    /// Ours, until the viewer has made its offer.
+    credentials: Option<Credentials>,
+    /// Candidates that came before the description they belong to.
     early: Vec<Candidate>,
     /// The encoding whose keyframe should be there when the viewer is.
     early_wish: Option<Encoding>,
@@ -117,32 +129,34 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Makes the offer; it is the first thing that the session wants said.
-    pub(crate) fn offer(
+    /// Makes the offer, which is the first thing that the session wants said, or waits for the viewer's.
+    pub(crate) fn open(
         invitation: Invitation<'_>,
         identity: &Identity,
         rings: &Rings,
         now: Instant,
     ) -> Result<Self, SessionError> {
         let Invitation { id, viewer, wishes, leans, renegotiates, qualities, allowed, addresses } = invitation;
-        let (transport, credentials) = Transport::new(identity, &addresses.local, now)?;
+        let (transport, credentials) = Transport::new(identity, !wishes.offers, &addresses.local, now)?;
         let accepts = |codec| wishes.codecs.is_empty() || wishes.codecs.contains(&named(codec));
         let offer = Offer::new(rings, accepts, leans && wishes.attitude);
+        let (offers, until) = (wishes.offers, now + ANSWER_WITHIN);
         let mut session = Self {
             id,
             viewer,
             wishes,
-            renegotiates,
+            renegotiates: renegotiates && !offers,
             qualities,
             allowed,
             identity: identity.clone(),
-            phase: Phase::AwaitingAnswer { until: now + ANSWER_WITHIN },
+            phase: if offers { Phase::AwaitingOffer { until } } else { Phase::AwaitingAnswer { until } },
             transport,
             offer,
             format: None,
             delivery: None,
             mending: Mending::default(),
             channel: None,
+            credentials: None,
             early: Vec::new(),
             early_wish: None,
             events: VecDeque::new(),
@@ -150,13 +164,52 @@ impl Session {
         };
         let expected = session.expects();
         session.early_wish = rings.get(expected).fresh_keyframe(now).is_none().then_some(expected);
-        session.say_offer(credentials, addresses)?;
+        if offers {
+            session.credentials = Some(credentials);
+        } else {
+            session.say_offer(credentials, addresses)?;
+        }
         Ok(session)
     }
 
+    /// Answers the viewer's offer.
+    pub(crate) fn handle_offer(
+        &mut self,
+        description: Description,
+        addresses: &Addresses,
+        rings: &Rings,
+        now: Instant,
+    ) {
+        let (Phase::AwaitingOffer { .. }, Some(credentials)) = (self.phase, self.credentials.take()) else {
+            tracing::debug!(viewer = %self.viewer, "an offer that nobody waits for");
+            return;
+        };
+        if let Err(error) = self.reply(&description.sdp.into_string(), credentials, addresses, now) {
+            return self.end(SessionEnd::BadOffer(error), now);
+        }
+        self.pump(rings, now);
+    }
+
+    fn reply(
+        &mut self,
+        sdp: &str,
+        credentials: Credentials,
+        addresses: &Addresses,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let offered = reply::parse(sdp, &self.offer)?;
+        let candidates = lines(addresses)?;
+        let sdp = offered.answer(&self.offer, &credentials, self.identity.fingerprint(), &candidates);
+        let sdp = Sdp::try_from(sdp).map_err(SessionError::Offer)?;
+        self.events.push_back(SessionEvent::Named(credentials.ufrag));
+        let description = Some(Description { kind: DescriptionKind::Answer, sdp });
+        let answer = ToServer::Answer { to: self.viewer.clone(), description, about: self.about() };
+        self.events.push_back(SessionEvent::Say(answer));
+        self.connect(offered.format, offered.remote, offered.candidates, now)
+    }
+
     fn say_offer(&mut self, credentials: Credentials, addresses: &Addresses) -> Result<(), SessionError> {
-        let mut candidates = addresses.local.iter().map(|local| local.line()).collect::<Result<Vec<_>, _>>()?;
-        candidates.extend_from_slice(&addresses.reflexive);
+        let candidates = lines(addresses)?;
         let sdp = self.offer.write(&credentials, self.identity.fingerprint(), &candidates);
         let sdp = Sdp::try_from(sdp).map_err(SessionError::Offer)?;
         self.events.push_back(SessionEvent::Named(credentials.ufrag));
@@ -211,7 +264,9 @@ impl Session {
     /// The encodings that have to run for this viewer.
     pub(crate) fn watches(&self) -> Watched {
         match self.phase {
-            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => Watched::only(self.expects()),
+            Phase::AwaitingOffer { .. } | Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } => {
+                Watched::only(self.expects())
+            }
             Phase::Live => self.delivery.as_ref().map(Delivery::watches).unwrap_or_default(),
             Phase::Ended => Watched::default(),
         }
@@ -252,7 +307,7 @@ impl Session {
                 }
             }
             Phase::Live if self.mending.is_awaited() => self.accept_restart(&sdp, addresses, now),
-            Phase::Connecting { .. } | Phase::Live | Phase::Ended => {
+            Phase::AwaitingOffer { .. } | Phase::Connecting { .. } | Phase::Live | Phase::Ended => {
                 tracing::debug!(viewer = %self.viewer, "an answer that nobody waits for");
                 return;
             }
@@ -262,12 +317,23 @@ impl Session {
 
     fn accept(&mut self, sdp: &str, now: Instant) -> Result<(), SessionError> {
         let answer = answer::parse(sdp, &self.offer)?;
-        self.format = Some(answer.format);
         self.channel = answer.attitude.then(Channel::new);
-        self.transport.accept(answer.remote, now)?;
+        self.connect(answer.format, answer.remote, answer.candidates, now)
+    }
+
+    /// All is agreed on; a way is to be found.
+    fn connect(
+        &mut self,
+        format: Format,
+        remote: Remote,
+        candidates: Vec<String>,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        self.format = Some(format);
+        self.transport.accept(remote, now)?;
         self.phase = Phase::Connecting { until: now + CONNECT_WITHIN };
         let early = std::mem::take(&mut self.early).into_iter().map(|candidate| candidate.candidate);
-        for candidate in answer.candidates.into_iter().chain(early) {
+        for candidate in candidates.into_iter().chain(early) {
             self.transport.add_candidate(&candidate, now);
         }
         Ok(())
@@ -275,7 +341,7 @@ impl Session {
 
     pub(crate) fn handle_candidate(&mut self, candidate: Candidate, rings: &Rings, now: Instant) {
         let early = match self.phase {
-            Phase::AwaitingAnswer { .. } => true,
+            Phase::AwaitingOffer { .. } | Phase::AwaitingAnswer { .. } => true,
             Phase::Live => self.mending.is_awaited(),
             Phase::Connecting { .. } => false,
             Phase::Ended => return,
@@ -309,9 +375,11 @@ impl Session {
 
     pub(crate) fn handle_timeout(&mut self, addresses: &Addresses, rings: &Rings, now: Instant) {
         match self.phase {
-            Phase::AwaitingAnswer { until } if now >= until => return self.end(SessionEnd::NoAnswer, now),
+            Phase::AwaitingOffer { until } | Phase::AwaitingAnswer { until } if now >= until => {
+                return self.end(SessionEnd::NoAnswer, now);
+            }
             Phase::Connecting { until } if now >= until => return self.end(SessionEnd::NotConnected, now),
-            Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } | Phase::Live => {}
+            Phase::AwaitingOffer { .. } | Phase::AwaitingAnswer { .. } | Phase::Connecting { .. } | Phase::Live => {}
             Phase::Ended => return,
         }
         self.transport.handle_timeout(now);
@@ -329,7 +397,9 @@ impl Session {
     pub(crate) fn poll_timeout(&mut self, rings: &Rings) -> Option<Instant> {
         let transport = self.transport.poll_timeout();
         let own = match self.phase {
-            Phase::AwaitingAnswer { until } | Phase::Connecting { until } => Some(until),
+            Phase::AwaitingOffer { until } | Phase::AwaitingAnswer { until } | Phase::Connecting { until } => {
+                Some(until)
+            }
             Phase::Live => {
                 let delivery = self.delivery.as_ref().and_then(|delivery| delivery.poll_timeout(rings));
                 let channel = self.channel.as_ref().and_then(Channel::poll_timeout);
@@ -387,7 +457,7 @@ impl Session {
         }
         self.phase = Phase::Ended;
         self.transport.close(now);
-        if let Some(notice) = end.notice() {
+        if let Some(notice) = end.notice(self.wishes.offers) {
             self.tell(notice);
         }
         self.events.push_back(SessionEvent::Ended(end));
@@ -451,6 +521,13 @@ impl Session {
         self.delivery = Some(Delivery::new(keys, terms, self.identity.crypto.crypto(), rings, now)?);
         Ok(())
     }
+}
+
+/// Where we can be reached, as lines of a session description.
+fn lines(addresses: &Addresses) -> Result<Vec<String>, SessionError> {
+    let mut lines = addresses.local.iter().map(|local| local.line()).collect::<Result<Vec<_>, _>>()?;
+    lines.extend_from_slice(&addresses.reflexive);
+    Ok(lines)
 }
 
 fn named(codec: VideoCodec) -> protocol::VideoCodec {

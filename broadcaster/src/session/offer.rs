@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Constrained baseline, which every browser decodes; the level may differ, since browsers take higher ones than they say.
-const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+pub(super) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 /// Payload types of each codec and of its retransmissions, best first.
 const CODECS: [(VideoCodec, u8, u8); 2] = [(VideoCodec::H264, 102, 103), (VideoCodec::Vp8, 96, 97)];
@@ -58,6 +58,15 @@ impl Offer {
         // Session ids are 63 bits at most (RFC 8829, section 5.2.1).
         let id = rand::random::<u64>() >> 2;
         Self { id, version: 0, streams, codecs, sound: rings.has(Encoding::Audio), attitude }
+    }
+
+    /// What the session is called in descriptions.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn sounds(&self) -> bool {
+        self.sound
     }
 
     /// Whether the picture is offered so.

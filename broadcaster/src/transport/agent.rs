@@ -31,6 +31,7 @@ const CALM_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct IceAgent {
     agent: Agent,
+    controls: bool,
     hastes: u32,
     /// How far the agent's clock is ahead of ours.
     ahead: Duration,
@@ -39,8 +40,10 @@ pub(super) struct IceAgent {
 }
 
 impl IceAgent {
+    /// `controls`: the viewer answers our offer, and not the other way round.
     pub(super) fn new(
         credentials: &Credentials,
+        controls: bool,
         crypto: Arc<dyn RTCCryptoProvider>,
         now: Instant,
     ) -> Result<Self, Error> {
@@ -54,7 +57,7 @@ impl IceAgent {
             keepalive_interval: Some(KEEPALIVE),
             check_interval: CHECK_INTERVAL,
             max_binding_requests: Some(MAX_CHECKS),
-            is_controlling: true,
+            is_controlling: controls,
             // A viewer behind a hidden name shows up as peer reflexive; there is no better candidate to wait for.
             srflx_acceptance_min_wait: Some(Duration::ZERO),
             prflx_acceptance_min_wait: Some(Duration::ZERO),
@@ -62,7 +65,7 @@ impl IceAgent {
             ..AgentConfig::default()
         };
         let agent = Agent::new(now, Arc::new(config), crypto)?;
-        Ok(Self { agent, hastes: 0, ahead: Duration::ZERO, calm: None })
+        Ok(Self { agent, controls, hastes: 0, ahead: Duration::ZERO, calm: None })
     }
 
     pub(super) fn add_local(&mut self, candidate: Candidate) -> Result<(), Error> {
@@ -74,7 +77,7 @@ impl IceAgent {
     }
 
     pub(super) fn start(&mut self, ufrag: String, password: String, now: Instant) -> Result<(), Error> {
-        self.agent.start_connectivity_checks(now + self.ahead, true, ufrag, password)
+        self.agent.start_connectivity_checks(now + self.ahead, self.controls, ufrag, password)
     }
 
     /// Goes by another name from the next restart on.

@@ -107,11 +107,16 @@ enum Due {
 }
 
 impl Transport {
-    /// `local` are our addresses as of now; the credentials belong into the offer.
-    pub(crate) fn new(identity: &Identity, local: &[Local], now: Instant) -> Result<(Self, Credentials), Error> {
+    /// `local` are our addresses as of now; the credentials belong into the description. `controls`: that is an offer.
+    pub(crate) fn new(
+        identity: &Identity,
+        controls: bool,
+        local: &[Local],
+        now: Instant,
+    ) -> Result<(Self, Credentials), Error> {
         let credentials = Credentials::generate();
         let mut transport = Self {
-            ice: IceAgent::new(&credentials, identity.crypto.clone(), now)?,
+            ice: IceAgent::new(&credentials, controls, identity.crypto.clone(), now)?,
             dtls: Dtls::new(identity.clone()),
             guard: Guard::new(credentials.clone(), identity.crypto.clone()),
             remotes: Remotes::new(local.iter().any(|local| local.address().ip().is_loopback())),

@@ -32,6 +32,11 @@ impl Caller {
         Ok(Self { door, pass, is_operator: false })
     }
 
+    /// What its link lets it do.
+    pub(super) fn into_pass(self) -> Option<Pass> {
+        self.pass
+    }
+
     /// The answer is the same whether there is such a robot or not.
     pub(super) fn may_watch(&self, robot: &RobotId) -> Result<(), Notice> {
         if self.is_operator {

@@ -9,6 +9,7 @@ mod page;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod whep;
 
 use axum::{
     Json, Router,
@@ -27,7 +28,7 @@ use crate::{
     Held,
     auth::{Door, Keeper, Keeping},
     ice::Directory,
-    signalling::Enquiries,
+    signalling::{Enquiries, Players},
     turn::Tally,
 };
 
@@ -49,6 +50,12 @@ impl About {
     }
 }
 
+/// Whom requests are put to.
+pub(crate) struct Desk {
+    pub(crate) rooms: Enquiries,
+    pub(crate) players: Players,
+}
+
 #[derive(Clone)]
 struct Shared {
     ice: Directory,
@@ -56,6 +63,7 @@ struct Shared {
     door: watch::Receiver<Door>,
     keeper: Option<Keeper>,
     rooms: Enquiries,
+    players: Players,
     pictures: snapshot::Room,
     ending: CancellationToken,
 }
@@ -66,14 +74,14 @@ pub(crate) fn router(
     config: Held,
     ice: Directory,
     Keeping { door, keeper }: Keeping,
-    rooms: Enquiries,
+    Desk { rooms, players }: Desk,
     relay: Option<Tally>,
     ending: CancellationToken,
 ) -> Router {
     let jar = operators::Jar::new(&config);
     let figures = metrics::routes(&config, door.clone(), jar.clone(), rooms.clone(), relay);
     let origins = Origins::new(&config);
-    let shared = Shared { ice, jar, door, keeper, rooms, pictures: snapshot::Room::default(), ending };
+    let shared = Shared { ice, jar, door, keeper, rooms, players, pictures: snapshot::Room::default(), ending };
     let api = Router::new()
         .route("/api/v1/openapi.json", get(openapi::document))
         .route("/api/v1/robots", get(robots))
@@ -81,6 +89,7 @@ pub(crate) fn router(
         .route("/api/v1/robots/{robot}/snapshot.jpg", get(snapshot::of_robot))
         .route("/api/v1/robots/{robot}/cameras/{camera}/snapshot.jpg", get(snapshot::of_camera))
         .merge(operators::routes())
+        .merge(whep::routes())
         .with_state(shared.clone())
         .route("/socket.io/", socket_io.clone())
         .route("/socket.io", socket_io)

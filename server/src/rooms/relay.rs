@@ -62,6 +62,11 @@ impl Rooms {
                 let description = self.for_receiver(description, from, &letter.to);
                 ToViewer::Offer { from: from.clone(), description, about }
             }
+            Payload::Answer(answer) if self.offers(&session) => {
+                let description = check_description(answer, DescriptionKind::Answer)?;
+                let description = self.for_receiver(description, from, &letter.to);
+                ToViewer::Answer { from: from.clone(), description, about }
+            }
             Payload::Answer(_) => return Err(notices::malformed("A robot sends offers; it has nothing to answer.")),
             Payload::Candidate(candidate) => {
                 let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
@@ -78,7 +83,7 @@ impl Rooms {
             Some(Role::Viewer(viewer)) if viewer.session.as_ref() == Some(&session));
         if is_there {
             tracing::debug!(%robot, viewer = %letter.to, event = message.event(), "relayed to viewer");
-            if let ToViewer::Offer { .. } = message {
+            if let ToViewer::Offer { .. } | ToViewer::Answer { .. } = message {
                 self.news.push_back(News::Offered { session });
             }
             self.tell(&letter.to, message);
@@ -114,6 +119,11 @@ impl Rooms {
                 let description = self.for_receiver(description, from, &letter.to);
                 ToRobot::Answer { from: from.clone(), description, about }
             }
+            Payload::Offer(offer) if self.offers(&session) => {
+                let description = check_description(offer, DescriptionKind::Offer)?;
+                let description = self.for_receiver(description, from, &letter.to);
+                ToRobot::Offer { from: from.clone(), description, about }
+            }
             Payload::Offer(_) => return Err(notices::malformed("A viewer answers; offers come from the robot.")),
             Payload::Candidate(candidate) => {
                 let candidate = candidate.ok_or_else(|| notices::malformed("The candidate is null."))?;
@@ -128,6 +138,11 @@ impl Rooms {
         tracing::debug!(robot = %robot_id, viewer = %from, event = message.event(), "relayed to robot");
         self.tell_robot(&letter.to, message);
         Ok(())
+    }
+
+    /// Whether the viewer makes the offer.
+    fn offers(&self, session: &SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| session.offers)
     }
 
     /// Whether a candidate is of use to the other end. One that is of no use to anybody is an error.

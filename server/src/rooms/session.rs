@@ -17,6 +17,8 @@ pub(super) struct Session {
     pub(super) pass: Option<Pass>,
     /// Whether its media still flows, as far as the robot has said.
     pub(super) resumable: bool,
+    /// Its viewer makes the offer.
+    pub(super) offers: bool,
     pub(super) robot_candidates: usize,
     pub(super) viewer_candidates: usize,
 }
@@ -48,6 +50,7 @@ impl Session {
             owner: Owner::Attached(viewer),
             pass: None,
             resumable: true,
+            offers: false,
             robot_candidates: 0,
             viewer_candidates: 0,
         }

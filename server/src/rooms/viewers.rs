@@ -101,6 +101,9 @@ impl Rooms {
             None => (self.open(from, &id, first.clone())?, false),
         };
         let left = self.bind_pass(&session, &id, from, now);
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.offers = watch.wishes.offers;
+        }
         // Whatever is longer is cut off at a century.
         let expires_in = left.map(|left| left.as_secs() as u32);
         let camera = self.sessions.get(&session).map_or(first, |session| session.camera.clone());

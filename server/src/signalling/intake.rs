@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     calls::Call,
     pace::{Meter, Pace, Rate, Verdict},
+    players::{self, PlayerKey},
 };
 use crate::{
     Held,
@@ -56,6 +57,10 @@ pub(super) enum Event {
     /// An operator ends the visits of those whose sessions' ids begin like this.
     SendAway(RobotId, SessionId, oneshot::Sender<bool>),
     Metrics(oneshot::Sender<Text>),
+    /// A player wants to watch.
+    Plays(Box<players::Newcomer>),
+    /// One says something, and hears whether it is known.
+    PlayerSays(PlayerKey, players::Word, oneshot::Sender<bool>),
     /// Somebody wants a picture of this camera, or of the robot's first one.
     Snapshot(RobotId, Option<CameraId>, oneshot::Sender<Answer>),
 }

@@ -9,6 +9,7 @@ mod desk;
 mod head;
 mod intake;
 mod pace;
+mod players;
 mod refusals;
 mod wire;
 
@@ -44,6 +45,7 @@ use crate::{
 use calls::Calls;
 use desk::Desk;
 use intake::{Event, Intake};
+pub(crate) use players::{Play, PlayerKey, Players, Playing};
 
 /// A half-open link is noticed after both of them.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -116,7 +118,7 @@ pub(crate) fn start(
     proxies: &Arc<Proxies>,
     tasks: &mut JoinSet<()>,
     cancel: CancellationToken,
-) -> (MethodRouter, Enquiries) {
+) -> (MethodRouter, Enquiries, Players) {
     let (service, io) = SocketIo::builder()
         .ping_interval(PING_INTERVAL)
         .ping_timeout(PING_TIMEOUT)
@@ -144,6 +146,7 @@ pub(crate) fn start(
         Hall::new("Engine.IO sessions", move || before_joining(&config.borrow().limits), proxies.clone())
     };
     let calls = Calls::new(sessions, engine.clone());
+    let players = Players::new(events.clone(), seats.clone());
     let intake = Intake::new(events.clone(), seats, config.clone(), door.clone(), cancel.clone());
     // Whatever a connection needs is set up before it is told that it is connected: it may speak right afterwards.
     let desk = events.clone();
@@ -159,7 +162,7 @@ pub(crate) fn start(
     tasks.spawn(Desk::new(rooms, door, ice, io, calls.clone()).run(inbox, heard, config.clone(), cancel));
     // What Engine.IO keeps of a request is copied last: whoever looks before may see all of it.
     let engine = engine.layer(map_request(head::copied)).layer(from_fn_with_state(calls, calls::admit));
-    (engine, Enquiries(events))
+    (engine, Enquiries(events), players)
 }
 
 /// The rooms' part of a config.

@@ -232,7 +232,7 @@ impl Body {
                 self.seen.send_modify(|seen| seen.notices.push(notice));
                 Ok(None)
             }
-            ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => Ok(None),
+            ToViewer::Answer { .. } | ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => Ok(None),
         }
     }
 

@@ -84,7 +84,7 @@ impl Audience {
             allowed,
             addresses: &self.addresses,
         };
-        match Session::offer(invitation, &self.identity, &camera.rings, now) {
+        match Session::open(invitation, &self.identity, &camera.rings, now) {
             Ok(session) => {
                 tracing::info!(%viewer, session = %id, camera = %camera.id, "viewer joins");
                 let key = self.seats.insert(Seat {

@@ -72,7 +72,7 @@ impl Stage {
             allowed: 0,
             addresses: &addresses,
         };
-        let session = Session::offer(invitation, &identity, &rings, now).expect("an offer");
+        let session = Session::open(invitation, &identity, &rings, now).expect("an offer");
         Self { session, rings, addresses, now, began: now, burst: Burst::new(64) }
     }
 

@@ -120,7 +120,7 @@ impl Witness {
                     }
                     ToRobot::DisconnectPeer { viewer } => assert!(known.contains(viewer), "{to}: {message:?}"),
                     ToRobot::Bye { viewer } => assert!(known.remove(viewer), "{to}: {message:?}"),
-                    ToRobot::Answer { from, .. } | ToRobot::Candidate { from, .. } => {
+                    ToRobot::Offer { from, .. } | ToRobot::Answer { from, .. } | ToRobot::Candidate { from, .. } => {
                         assert!(known.contains(from), "{to}: {message:?}");
                     }
                     ToRobot::Notice { .. }
@@ -132,7 +132,7 @@ impl Witness {
             Output::ToViewer { to, message } => {
                 assert!(self.connected.contains(to), "{to} is gone: {message:?}");
                 match message {
-                    ToViewer::Offer { from, .. } | ToViewer::Candidate { from, .. } => {
+                    ToViewer::Offer { from, .. } | ToViewer::Answer { from, .. } | ToViewer::Candidate { from, .. } => {
                         assert!(self.connected.contains(from));
                         assert!(self.introduced.get(from).is_some_and(|known| known.contains(to)), "{to}: {message:?}");
                     }

@@ -35,6 +35,25 @@ fn offers_answers_and_candidates_carry_their_senders_name_and_session() {
 }
 
 #[test]
+fn a_viewer_that_offers_is_answered() {
+    let mut world = World::with(&["robot", "player"]);
+    world.say("robot", r#"["broadcaster"]"#);
+    let told = world.say("player", r#"["watcher",{"offers":true}]"#);
+    assert_one(&told[..1], &["robot [\"watcher\",\"player\"", r#""offers":true"#]);
+    assert_eq!(
+        world.say("player", &format!(r#"["offer","robot",{OFFER}]"#)),
+        [format!(r#"robot ["offer","player",{OFFER},{{"session":"s1"}}]"#)]
+    );
+    assert_eq!(
+        world.say("robot", &format!(r#"["answer","player",{ANSWER}]"#)),
+        [format!(r#"player ["answer","robot",{ANSWER},{{"session":"s1"}}]"#)]
+    );
+    for text in [format!(r#"["offer","robot",{ANSWER}]"#), r#"["offer","robot",null]"#.to_owned()] {
+        assert_one(&world.say("player", &text), &["player ", "malformed"]);
+    }
+}
+
+#[test]
 fn edge_3_nobody_reaches_those_they_were_not_introduced_to() {
     let mut world = two_pairs();
     let candidate = |to: &str| format!(r#"["candidate","{to}",{CANDIDATE}]"#);

@@ -1,8 +1,9 @@
 //! The one task that owns the rooms: feeds them what happened, and sends what they say.
 //!
-//! `others` does the same for what goes to other servers and comes from them.
+//! `others` does the same for what goes to other servers and comes from them, and `players` for those who have no connection.
 
 mod others;
+mod players;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use protocol::{CameraId, Code, PeerId, RobotId};
+use protocol::{CameraId, Code, PeerId, RobotId, ToServer, ToViewer};
 use serde::Serialize;
 use socketioxide::{
     SendError, SocketError, SocketIo,
@@ -25,10 +26,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::others::{ALIVE_EVERY, Others};
+use self::{
+    others::{ALIVE_EVERY, Others},
+    players::Player,
+};
 use super::{
     calls::Calls,
     intake::{Event, Newcomer, Said, Visitor},
+    players::PlayerKey,
     refusals::Refusals,
     settings,
     wire::Arguments,
@@ -66,6 +71,10 @@ pub(super) struct Desk {
     askers: BTreeMap<Asker, Waiting>,
     asked: u64,
     others: Others,
+    players: BTreeMap<PeerId, Player>,
+    keys: BTreeMap<PlayerKey, PeerId>,
+    /// What players have to say to what they were told.
+    sayings: VecDeque<(PeerId, ToServer)>,
 }
 
 /// Somebody who asked for a picture.
@@ -78,6 +87,7 @@ enum Waiting {
 /// Where an acknowledgement goes.
 enum Ack {
     Here(AckSender),
+    Player(PeerId),
     Elsewhere { node: cluster::NodeId, peer: PeerId, number: u64 },
 }
 
@@ -117,6 +127,9 @@ impl Desk {
             askers: BTreeMap::new(),
             asked: 0,
             others: Others::default(),
+            players: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            sayings: VecDeque::new(),
         }
     }
 
@@ -157,7 +170,10 @@ impl Desk {
                     let door = self.door.borrow_and_update().clone();
                     self.handle(Input::Door(door));
                 }
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => {
+                    self.sweep();
+                    self.sweep_players();
+                }
                 _ = sample.tick() => self.figures.sample(moment()),
                 // Otherwise there will be no other one.
                 Ok(()) = config.changed() => {
@@ -218,6 +234,12 @@ impl Desk {
                 let mut text = Text::default();
                 self.figures.write_metrics(&mut text, self.peers.len(), moment());
                 let _ = answer.send(text);
+            }
+            Event::Plays(newcomer) => self.plays(*newcomer),
+            Event::PlayerSays(key, word, answer) => {
+                let known = self.player_says(&key, word);
+                self.flush(None);
+                let _ = answer.send(known);
             }
             Event::Snapshot(robot, camera, answer) => self.snapshot(robot, camera, answer),
         }
@@ -318,7 +340,7 @@ impl Desk {
         while let Some(output) = self.rooms.poll_output() {
             match output {
                 Output::ToViewer { to, message } => match self.rooms.guest_of(&to).cloned() {
-                    None => self.send(to, message.event(), message.arguments()),
+                    None => self.tell(to, message),
                     Some(node) => self.say_to(node, cluster::Message::Tell { peer: to, message }),
                 },
                 Output::ToRobot { to, message } => self.send(to, message.event(), message.arguments()),
@@ -355,22 +377,35 @@ impl Desk {
             }
             self.figures.note(news, moment());
         }
+        self.speak_for_players();
     }
 
     fn reply(&mut self, ack: Option<Ack>, reply: Reply) {
         let sent = match (ack, reply) {
             (None, _) => Ok(()),
             (Some(Ack::Here(ack)), Reply::Watch(reply)) => ack.send(&reply),
+            (Some(Ack::Player(peer)), Reply::Watch(reply)) => {
+                self.player_is_told(peer, reply);
+                Ok(())
+            }
             (Some(Ack::Here(ack)), Reply::Register(reply)) => ack.send(&reply),
             (Some(Ack::Elsewhere { node, peer, number }), Reply::Watch(reply)) => {
                 self.say_to(node, cluster::Message::Reply { peer, number, reply });
                 Ok(())
             }
-            // Only viewers are guests.
-            (Some(Ack::Elsewhere { .. }), Reply::Register(_)) => Ok(()),
+            // Only viewers are guests, or play.
+            (Some(Ack::Player(_) | Ack::Elsewhere { .. }), Reply::Register(_)) => Ok(()),
         };
         if let Err(error) = sent {
             tracing::debug!(%error, "acknowledgement not sent");
+        }
+    }
+
+    fn tell(&mut self, to: PeerId, message: ToViewer) {
+        if self.players.contains_key(&to) {
+            self.player_hears(to, message);
+        } else {
+            self.send(to, message.event(), message.arguments());
         }
     }
 
@@ -390,6 +425,7 @@ impl Desk {
 
     /// What it was told before reaches it, and nothing after.
     fn close(&mut self, peer: PeerId) {
+        self.player_is_over(&peer, None);
         let Some(socket) = self.peers.get(&peer).and_then(|connection| self.socket(connection.newcomer.visitor.sid))
         else {
             return;

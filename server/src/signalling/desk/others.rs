@@ -3,13 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use protocol::{PeerId, RobotId, SessionId, WatchReply};
-use socketioxide::extract::AckSender;
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{Ack, Desk, Waiting};
 use crate::{
     cluster::{Event, Line, Message, NodeId, Outgoing, Ticket, host},
-    rooms::{Asker, Elsewhere, Input, Onward, unreachable},
+    rooms::{Asker, Elsewhere, Input, Onward, Reply, unreachable},
 };
 
 /// The others take whoever says nothing for some of these for gone.
@@ -32,7 +31,7 @@ pub(super) struct Others {
 struct Pending {
     node: NodeId,
     number: u64,
-    ack: AckSender,
+    ack: Ack,
 }
 
 impl Default for Others {
@@ -115,7 +114,8 @@ impl Desk {
             }
             Message::Tell { peer, message } => {
                 if self.rooms.is_away_at(&peer, &node) {
-                    self.send(peer, message.event(), message.arguments());
+                    self.tell(peer, message);
+                    self.flush(None);
                 }
             }
             Message::Close { peer } => {
@@ -126,7 +126,8 @@ impl Desk {
             Message::Reply { peer, number, reply } => {
                 let waits = self.others.replies.get(&peer).is_some_and(|pending| pending.number == number);
                 if waits && let Some(Pending { ack, .. }) = self.others.replies.remove(&peer) {
-                    acknowledge(ack, &reply);
+                    self.reply(Some(ack), Reply::Watch(reply));
+                    self.flush(None);
                 }
             }
             Message::Snapshot { asker, robot, camera } => {
@@ -202,7 +203,7 @@ impl Desk {
             }
             Onward::Says { peer, message, wants_reply } => {
                 let mut number = None;
-                if wants_reply && let Some(Ack::Here(ack)) = ack.take() {
+                if wants_reply && let Some(ack) = ack.take() {
                     let next = self.others.number();
                     number = Some(next);
                     self.others.replies.insert(peer.clone(), Pending { node: to.clone(), number: next, ack });
@@ -235,14 +236,9 @@ impl Desk {
     /// Those who wait for answers from there do so no longer, and are told when they may ask again.
     fn no_replies_from(&mut self, of: Option<&NodeId>) {
         let gone = self.others.replies.extract_if(.., |_, pending| of.is_none_or(|of| *of == pending.node));
-        for (_, Pending { ack, .. }) in gone {
-            acknowledge(ack, &WatchReply::Refused { error: unreachable() });
+        let gone: Vec<Pending> = gone.map(|(_, pending)| pending).collect();
+        for Pending { ack, .. } in gone {
+            self.reply(Some(ack), Reply::Watch(WatchReply::Refused { error: unreachable() }));
         }
-    }
-}
-
-fn acknowledge(ack: AckSender, reply: &WatchReply) {
-    if let Err(error) = ack.send(reply) {
-        tracing::debug!(%error, "acknowledgement not sent");
     }
 }
