@@ -108,6 +108,13 @@ impl TryFrom<Wire> for Candidate {
     }
 }
 
+impl Candidate {
+    /// What stands behind `a=` in the section of this name.
+    pub fn new(candidate: String, mid: Option<String>) -> Result<Self, CandidateError> {
+        Self::try_from(Wire { candidate, sdp_mid: mid, sdp_mline_index: None, username_fragment: None })
+    }
+}
+
 /// A candidate is an address, which is personal data.
 impl std::fmt::Debug for Candidate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -7,10 +7,11 @@ use rtc_sdp::{MediaDescription, SessionDescription};
 use super::{
     SessionError, channel,
     offer::{EXTENSIONS, Offer, SOUND_EXTENSIONS},
-    sections::{candidates, extension, is_taken, media, opus, picture, remote, values},
+    sections::{PictureFormat, candidates, extension, is_taken, media, opus, pictures, remote, values},
 };
 use crate::{
     delivery::{AudioFormat, ExtensionId, Extensions, Format, id},
+    media::VideoCodec,
     transport::{Remote, Role},
 };
 
@@ -25,14 +26,20 @@ pub(super) struct Answer {
 
 /// Reads an answer. Nothing of what it says is used before all of it is understood.
 pub(super) fn parse(sdp: &str, offer: &Offer) -> Result<Answer, SessionError> {
-    let description = SessionDescription::unmarshal(&mut Cursor::new(sdp)).map_err(SessionError::Answer)?;
+    let description = SessionDescription::unmarshal(&mut Cursor::new(sdp)).map_err(SessionError::Theirs)?;
     let video = media(&description, "video").filter(|media| is_taken(media)).ok_or(SessionError::NoCodec)?;
-    let remote = remote(&description, video, |setup| match setup {
+    let remote = remote(&description, video, None, |setup| match setup {
         "active" => Some(Role::Server),
         "passive" => Some(Role::Client),
         _ => None,
     })?;
-    let (codec, payload_type, repair) = picture(video, |codec| offer.has(codec))?;
+    // What was offered can be cut into fragments, and so must be what is taken of it.
+    let is_ours = |format: &PictureFormat<'_>| {
+        let fragments = format.codec != VideoCodec::H264 || format.parameter("packetization-mode").is_some();
+        offer.has(format.codec) && fragments
+    };
+    let chosen = pictures(video).into_iter().find(is_ours).ok_or(SessionError::NoCodec)?;
+    let PictureFormat { codec, payload_type, repair, .. } = chosen;
     let audio = media(&description, "audio").filter(|media| is_taken(media)).and_then(|media| {
         Some(AudioFormat { payload_type: opus(media)?, extensions: extensions(media, &SOUND_EXTENSIONS) })
     });

@@ -10,10 +10,10 @@ use super::{ANSWER_WITHIN, CONNECT_WITHIN};
 pub(crate) enum SessionError {
     #[error(transparent)]
     Stack(#[from] Error),
-    #[error("our own offer is no session description")]
-    Offer(#[source] SdpError),
+    #[error("what we say is no session description")]
+    Ours(#[source] SdpError),
     #[error("it is no session description")]
-    Answer(#[source] Error),
+    Theirs(#[source] Error),
     #[error("it has no usable {0}")]
     Missing(&'static str),
     #[error("it accepts none of this camera's codecs")]
@@ -27,7 +27,7 @@ pub(crate) enum SessionEnd {
     Left,
     #[error("the viewer asked again")]
     Replaced,
-    #[error("the viewer sent no answer within {ANSWER_WITHIN:?}")]
+    #[error("the viewer said nothing within {ANSWER_WITHIN:?}")]
     NoAnswer,
     #[error("the viewer's answer cannot be used")]
     BadAnswer(#[source] SessionError),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Constrained baseline, which every browser decodes; the level may differ, since browsers take higher ones than they say.
-pub(super) const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+const H264_FORMAT: &str = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
 
 /// Payload types of each codec and of its retransmissions, best first.
 const CODECS: [(VideoCodec, u8, u8); 2] = [(VideoCodec::H264, 102, 103), (VideoCodec::Vp8, 96, 97)];
@@ -67,6 +67,11 @@ impl Offer {
 
     pub(super) fn sounds(&self) -> bool {
         self.sound
+    }
+
+    /// What the picture comes in, best first.
+    pub(super) fn codecs(&self) -> impl Iterator<Item = VideoCodec> {
+        self.codecs.iter().map(|(codec, ..)| *codec)
     }
 
     /// Whether the picture is offered so.

@@ -6,8 +6,8 @@ use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::{
     SessionError,
-    offer::{EXTENSIONS, H264_FORMAT, Offer, SOUND_EXTENSIONS},
-    sections::{candidates, extension, is_taken, opus, picture, remote, values},
+    offer::{EXTENSIONS, Offer, SOUND_EXTENSIONS},
+    sections::{PictureFormat, candidates, extension, is_taken, opus, pictures, remote, values},
 };
 use crate::{
     delivery::{AudioFormat, ExtensionId, Extensions, Format, Streams, id},
@@ -21,49 +21,70 @@ pub(super) struct Offered {
     pub(super) format: Format,
     pub(super) candidates: Vec<String>,
     description: SessionDescription,
-    /// The places of the sections that we send in.
+    /// What the picture's format is called with, as the viewer has it.
+    parameters: Option<String>,
+    /// The places of the sections that we send in, and of all that share the picture's way.
     video: usize,
     audio: Option<usize>,
+    together: Vec<usize>,
 }
 
 /// Reads an offer. Nothing of what it says is used before all of it is understood.
 pub(super) fn parse(sdp: &str, ours: &Offer) -> Result<Offered, SessionError> {
-    let description = SessionDescription::unmarshal(&mut Cursor::new(sdp)).map_err(SessionError::Answer)?;
-    let place = |kind: &str| {
-        let mut sections = description.media_descriptions.iter();
-        sections.position(|section| section.media_name.media == kind && is_taken(section))
-    };
-    let place_of_video = place("video").ok_or(SessionError::NoCodec)?;
-    let video = &description.media_descriptions[place_of_video];
+    let description = SessionDescription::unmarshal(&mut Cursor::new(sdp)).map_err(SessionError::Theirs)?;
+    let sections = &description.media_descriptions;
+    let place = |kind: &str| sections.iter().position(|section| section.media_name.media == kind && is_taken(section));
+    let video_at = place("video").ok_or(SessionError::NoCodec)?;
+    let video = &sections[video_at];
+    let together = bundle(&description, video_at);
+    let tagged = together.first().map(|place| &sections[*place]);
     // It may go first at once; where it leaves that to us, it does.
-    let remote = remote(&description, video, |setup| match setup {
+    let remote = remote(&description, video, tagged, |setup| match setup {
         "actpass" | "active" => Some(Role::Server),
         "passive" => Some(Role::Client),
         _ => None,
     })?;
-    if !video.has_attribute("rtcp-mux") {
+    if ![Some(video), tagged].into_iter().flatten().any(|section| section.has_attribute("rtcp-mux")) {
         return Err(SessionError::Missing("rtcp-mux"));
     }
-    let (codec, payload_type, repair) = picture(video, |codec| ours.has(codec))?;
+    let chosen = choose(video, ours).ok_or(SessionError::NoCodec)?;
     // There is one way, and what does not share it with the picture cannot be sent.
-    let sound = place("audio")
-        .filter(|audio| ours.sounds() && are_together(&description, video, &description.media_descriptions[*audio]));
-    let audio = sound.and_then(|place| {
-        let media = &description.media_descriptions[place];
-        Some(AudioFormat { payload_type: opus(media)?, extensions: extensions(media, &SOUND_EXTENSIONS) })
+    let audio_at = place("audio").filter(|audio| ours.sounds() && together.contains(audio));
+    let audio = audio_at.and_then(|place| {
+        let section = &sections[place];
+        Some(AudioFormat { payload_type: opus(section)?, extensions: extensions(section, &SOUND_EXTENSIONS) })
     });
+    let PictureFormat { codec, payload_type, repair, parameters } = chosen;
+    let parameters = parameters.map(str::to_owned);
+    let audio_at = audio_at.filter(|_| audio.is_some());
     let format = Format { codec, payload_type, repair, audio, extensions: extensions(video, &EXTENSIONS) };
-    let (video, audio) = (place_of_video, sound.filter(|_| format.audio.is_some()));
-    Ok(Offered { remote, format, candidates: candidates(&description), description, video, audio })
+    let candidates = candidates(&description);
+    Ok(Offered { remote, format, candidates, description, parameters, video: video_at, audio: audio_at, together })
 }
 
-fn are_together(description: &SessionDescription, one: &MediaDescription, other: &MediaDescription) -> bool {
-    let group = description.attribute("group").and_then(|group| group.strip_prefix("BUNDLE "));
-    let has = |media: &MediaDescription| {
-        let mid = values(media, "mid").next();
-        group.is_some_and(|group| group.split(' ').any(|name| Some(name) == mid))
+/// The best that we have of what the viewer takes: an encoder that runs already serves one more for next to nothing.
+fn choose<'a>(video: &'a MediaDescription, ours: &Offer) -> Option<PictureFormat<'a>> {
+    let formats = pictures(video);
+    let rank = |format: &PictureFormat<'_>| {
+        let is_whole = format.parameter("packetization-mode").is_some();
+        let is_constrained = format.parameter("profile-level-id").is_some_and(|profile| profile.starts_with("42e0"));
+        (is_whole, is_constrained)
     };
-    has(one) && has(other)
+    ours.codecs().find_map(|codec| {
+        let of_it = formats.iter().filter(|format| format.codec == codec);
+        // The first of those that are equally good.
+        of_it.rev().max_by_key(|format| rank(format)).cloned()
+    })
+}
+
+/// The places of those that share a way with this section, the first of them being the one whose way it is.
+fn bundle(description: &SessionDescription, with: usize) -> Vec<usize> {
+    let sections = &description.media_descriptions;
+    let place = |mid: &str| sections.iter().position(|section| values(section, "mid").next() == Some(mid));
+    let groups = description.attributes.iter().filter(|attribute| attribute.key == "group");
+    let groups = groups.filter_map(|group| group.value.as_deref()?.strip_prefix("BUNDLE "));
+    let places = groups.map(|group| group.split(' ').filter_map(place).collect::<Vec<usize>>());
+    places.into_iter().find(|places| places.contains(&with)).unwrap_or_default()
 }
 
 /// Those that we can use, under the numbers that the viewer gives them.
@@ -80,6 +101,13 @@ fn extensions(media: &MediaDescription, known: &[(u8, &str)]) -> Extensions {
     }
 }
 
+/// What a section of ours that is used says of the way there.
+struct Way<'a> {
+    credentials: &'a Credentials,
+    fingerprint: &'a Fingerprint,
+    setup: &'static str,
+}
+
 impl Offered {
     /// The answer: each of the viewer's sections in its place, those that stay empty as well.
     pub(super) fn answer(
@@ -89,25 +117,37 @@ impl Offered {
         fingerprint: &Fingerprint,
         candidates: &[String],
     ) -> String {
+        let setup = match self.remote.role {
+            Role::Server => "passive",
+            Role::Client => "active",
+        };
+        let way = Way { credentials, fingerprint, setup };
         let sections = &self.description.media_descriptions;
-        let mid = |place: usize| values(&sections[place], "mid").next().unwrap_or_default();
-        let together: Vec<&str> = [Some(self.video), self.audio].into_iter().flatten().map(mid).collect();
         let mut sdp =
             format!("v=0\r\no=- {} 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=msid-semantic: WMS panocast\r\n", ours.id());
-        if self.description.has_attribute("group") {
-            sdp += &format!("a=group:BUNDLE {}\r\n", together.join(" "));
+        let stays = |place: &&usize| self.goes_along(**place);
+        let mids = self.together.iter().filter(stays).filter_map(|place| values(&sections[*place], "mid").next());
+        let mids: Vec<&str> = mids.collect();
+        if !mids.is_empty() {
+            sdp += &format!("a=group:BUNDLE {}\r\n", mids.join(" "));
         }
         for (place, section) in sections.iter().enumerate() {
             let written = if place == self.video {
-                self.write_video(&mut sdp, section, &ours.streams, credentials, fingerprint, candidates)
+                self.write_video(&mut sdp, section, &ours.streams, &way, candidates)
             } else if Some(place) == self.audio {
-                self.write_audio(&mut sdp, section, &ours.streams, credentials, fingerprint)
+                self.write_audio(&mut sdp, section, &ours.streams, &way)
             } else {
-                write_nothing(&mut sdp, section)
+                write_nothing(&mut sdp, section, self.goes_along(place).then_some(&way))
             };
             written.expect("a string takes everything");
         }
         sdp
+    }
+
+    /// Whether a section shares the picture's way, be it only in name: that may be the one whose way it is.
+    fn goes_along(&self, place: usize) -> bool {
+        let kind = &self.description.media_descriptions[place].media_name.media;
+        self.together.contains(&place) && (kind == "video" || kind == "audio")
     }
 
     fn write_video(
@@ -115,20 +155,19 @@ impl Offered {
         sdp: &mut String,
         section: &MediaDescription,
         Streams { video, repair, cname, .. }: &Streams,
-        credentials: &Credentials,
-        fingerprint: &Fingerprint,
+        way: &Way<'_>,
         candidates: &[String],
     ) -> std::fmt::Result {
         let Format { codec, payload_type, repair: resent, extensions, .. } = &self.format;
         let formats = resent.map_or_else(|| payload_type.to_string(), |resent| format!("{payload_type} {resent}"));
-        self.write_head(sdp, section, &formats, credentials, fingerprint)?;
+        write_head(sdp, section, &formats, "sendonly", way)?;
         write_extensions(sdp, extensions)?;
-        let (name, parameters) = match codec {
-            VideoCodec::H264 => ("H264", Some(H264_FORMAT)),
-            VideoCodec::Vp8 => ("VP8", None),
+        let name = match codec {
+            VideoCodec::H264 => "H264",
+            VideoCodec::Vp8 => "VP8",
         };
         write!(sdp, "a=rtpmap:{payload_type} {name}/90000\r\n")?;
-        if let Some(parameters) = parameters {
+        if let Some(parameters) = &self.parameters {
             write!(sdp, "a=fmtp:{payload_type} {parameters}\r\n")?;
         }
         for feedback in ["nack", "nack pli", "ccm fir", "transport-cc", "rrtr"] {
@@ -161,11 +200,10 @@ impl Offered {
         sdp: &mut String,
         section: &MediaDescription,
         Streams { audio, cname, .. }: &Streams,
-        credentials: &Credentials,
-        fingerprint: &Fingerprint,
+        way: &Way<'_>,
     ) -> std::fmt::Result {
         let Some(AudioFormat { payload_type, extensions }) = &self.format.audio else { return Ok(()) };
-        self.write_head(sdp, section, &payload_type.to_string(), credentials, fingerprint)?;
+        write_head(sdp, section, &payload_type.to_string(), "sendonly", way)?;
         write_extensions(sdp, extensions)?;
         write!(
             sdp,
@@ -173,46 +211,49 @@ impl Offered {
              a=ssrc:{audio} cname:{cname}\r\na=ssrc:{audio} msid:panocast audio\r\n"
         )
     }
-
-    fn write_head(
-        &self,
-        sdp: &mut String,
-        section: &MediaDescription,
-        formats: &str,
-        credentials: &Credentials,
-        fingerprint: &Fingerprint,
-    ) -> std::fmt::Result {
-        let name = &section.media_name;
-        let setup = match self.remote.role {
-            Role::Server => "passive",
-            Role::Client => "active",
-        };
-        write!(
-            sdp,
-            "m={} 9 {} {formats}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n\
-             a=ice-options:trickle\r\na=fingerprint:sha-256 {}\r\na=setup:{setup}\r\na=sendonly\r\na=rtcp-mux\r\n",
-            name.media,
-            name.protos.join("/"),
-            credentials.ufrag.as_str(),
-            credentials.password,
-            fingerprint.as_str(),
-        )?;
-        if section.has_attribute("rtcp-rsize") {
-            write!(sdp, "a=rtcp-rsize\r\n")?;
-        }
-        write_mid(sdp, section)
-    }
 }
 
-fn write_nothing(sdp: &mut String, section: &MediaDescription) -> std::fmt::Result {
+fn write_head(
+    sdp: &mut String,
+    section: &MediaDescription,
+    formats: &str,
+    direction: &str,
+    Way { credentials, fingerprint, setup }: &Way<'_>,
+) -> std::fmt::Result {
     let name = &section.media_name;
-    let format = name.formats.first().map_or("0", String::as_str);
-    write!(sdp, "m={} 0 {} {format}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n", name.media, name.protos.join("/"))?;
-    // It counts for nothing, and some want to know it all the same.
-    if let Some(map) = values(section, "rtpmap").find(|map| map.split(' ').next() == Some(format)) {
-        write!(sdp, "a=rtpmap:{map}\r\n")?;
+    write!(
+        sdp,
+        "m={} 9 {} {formats}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n\
+         a=ice-options:trickle\r\na=fingerprint:sha-256 {}\r\na=setup:{setup}\r\na={direction}\r\na=rtcp-mux\r\n",
+        name.media,
+        name.protos.join("/"),
+        credentials.ufrag.as_str(),
+        credentials.password,
+        fingerprint.as_str(),
+    )?;
+    if section.has_attribute("rtcp-rsize") {
+        write!(sdp, "a=rtcp-rsize\r\n")?;
     }
     write_mid(sdp, section)
+}
+
+/// A section that stays empty: with the way there, if it shares that.
+fn write_nothing(sdp: &mut String, section: &MediaDescription, way: Option<&Way<'_>>) -> std::fmt::Result {
+    let name = &section.media_name;
+    let format = name.formats.first().map_or("0", String::as_str);
+    match way {
+        Some(way) => write_head(sdp, section, format, "inactive", way)?,
+        None => {
+            write!(sdp, "m={} 0 {} {format}\r\nc=IN IP4 0.0.0.0\r\n", name.media, name.protos.join("/"))?;
+            write!(sdp, "a=inactive\r\n")?;
+            write_mid(sdp, section)?;
+        }
+    }
+    // It counts for nothing, and some want to know it all the same.
+    match values(section, "rtpmap").find(|map| map.split(' ').next() == Some(format)) {
+        Some(map) => write!(sdp, "a=rtpmap:{map}\r\n"),
+        None => Ok(()),
+    }
 }
 
 fn write_mid(sdp: &mut String, section: &MediaDescription) -> std::fmt::Result {
@@ -294,7 +335,7 @@ mod tests {
         assert_eq!(extensions, Extensions { transport_cc, ..Extensions::default() }, "15 means something else");
         assert!(matches!(offered.remote.role, Role::Server));
         let places: Vec<Option<usize>> = [
-            "a=group:BUNDLE v a\r\n",
+            "a=group:BUNDLE a v\r\n",
             "m=audio 9 UDP/TLS/RTP/SAVPF 109\r\n",
             "a=mid:a\r\n",
             "m=video 9 UDP/TLS/RTP/SAVPF 45 46\r\n",
@@ -313,18 +354,68 @@ mod tests {
 
     #[test]
     fn what_takes_another_way_or_is_not_known_stays_empty() {
-        let apart = format!("{HEAD}{}{}", video(H264), audio("a=recvonly\r\n"));
         let data = format!("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{WAY}a=mid:d\r\na=sctp-port:5000\r\n");
-        for sdp in [
-            format!("{apart}{data}"),
-            format!("{HEAD}a=group:BUNDLE v a d\r\n{}{}{data}", video(H264), audio("a=inactive\r\n")),
-        ] {
-            let (offered, answer) = answered(&sdp);
-            assert_eq!(offered.format.audio, None);
-            assert!(answer.contains("m=audio 0 UDP/TLS/RTP/SAVPF 109\r\n"), "{answer}");
-            assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"), "{answer}");
-            assert_eq!(answer.matches("\r\na=candidate").count(), 1);
-        }
+        let sdp = format!("{HEAD}a=group:LS a v\r\n{}{}{data}", video(H264), audio("a=recvonly\r\n"));
+        let (offered, answer) = answered(&sdp);
+        assert_eq!(offered.format.audio, None);
+        assert!(answer.contains("m=audio 0 UDP/TLS/RTP/SAVPF 109\r\n"), "{answer}");
+        assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"), "{answer}");
+        assert!(!answer.contains("BUNDLE"), "{answer}");
+        assert_eq!(answer.matches("\r\na=candidate").count(), 1);
+    }
+
+    #[test]
+    fn a_section_whose_way_the_picture_goes_stays_open() {
+        let sdp = format!("{HEAD}a=group:BUNDLE a v\r\n{}{}", audio("a=inactive\r\n"), video(H264));
+        let (offered, answer) = answered(&sdp);
+        assert_eq!(offered.format.audio, None);
+        assert!(answer.contains("a=group:BUNDLE a v\r\n"), "{answer}");
+        let sound = answer.split("m=video").next().expect("it comes first");
+        assert!(
+            sound.contains("m=audio 9 ") && sound.contains("a=inactive") && sound.contains("a=ice-ufrag"),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn a_picture_that_goes_along_needs_no_port_and_no_way_of_its_own() {
+        let bundled = format!(
+            "m=video 0 UDP/TLS/RTP/SAVPF 45\r\nc=IN IP4 0.0.0.0\r\na=bundle-only\r\na=mid:v\r\na=recvonly\r\n{H264}"
+        );
+        let first = audio("a=recvonly\r\na=setup:actpass\r\n");
+        let (offered, answer) = answered(&format!("{HEAD}a=group:BUNDLE a v\r\n{first}{bundled}"));
+        assert!(offered.format.audio.is_some());
+        assert!(
+            answer.contains("m=video 9 UDP/TLS/RTP/SAVPF 45\r\n") && answer.contains("a=group:BUNDLE a v"),
+            "{answer}"
+        );
+        let second = audio("a=recvonly\r\na=bundle-only\r\n").replace("m=audio 9", "m=audio 0");
+        let (offered, _) = answered(&format!("{HEAD}a=group:BUNDLE v a\r\n{}{second}", video(H264)));
+        assert!(offered.format.audio.is_some());
+    }
+
+    #[test]
+    fn the_picture_comes_as_it_is_encoded_already_if_the_player_takes_it() {
+        let vp8_first = video(&format!("a=rtpmap:120 VP8/90000\r\n{H264}"));
+        let (offered, _) = answered(&format!("{HEAD}{vp8_first}"));
+        assert_eq!((offered.format.codec, offered.format.payload_type), (VideoCodec::H264, 45));
+        let lines = "a=rtpmap:45 H264/90000\r\na=fmtp:45 packetization-mode=1;profile-level-id=42001f\r\n\
+            a=rtpmap:46 H264/90000\r\na=fmtp:46 packetization-mode=1;profile-level-id=42e01f\r\n";
+        let (offered, answer) = answered(&format!("{HEAD}{}", video(lines)));
+        assert_eq!(offered.format.payload_type, 46);
+        assert!(answer.contains("a=fmtp:46 packetization-mode=1;profile-level-id=42e01f\r\n"), "{answer}");
+        let (offered, answer) = answered(&format!("{HEAD}{}", video("a=rtpmap:45 H264/90000\r\n")));
+        assert_eq!(offered.format.payload_type, 45, "who says nothing takes what comes");
+        assert!(!answer.contains("a=fmtp:45"), "{answer}");
+    }
+
+    #[test]
+    fn a_flood_of_formats_is_read_once() {
+        let flood = format!("m=video 9 UDP/TLS/RTP/SAVPF {}45", "0 ".repeat(5000));
+        let lines = format!("{}{H264}", "a=x:y\r\n".repeat(500));
+        let sdp = video(&lines).replace("m=video 9 UDP/TLS/RTP/SAVPF 120 45 46", &flood);
+        let (offered, _) = answered(&format!("{HEAD}{sdp}"));
+        assert_eq!(offered.format.payload_type, 45);
     }
 
     #[test]

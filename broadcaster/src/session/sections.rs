@@ -1,5 +1,7 @@
 //! What a viewer's description says of itself, be it an offer or an answer.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rtc_sdp::{MediaDescription, SessionDescription};
 
 use super::SessionError;
@@ -8,17 +10,23 @@ use crate::{
     transport::{Fingerprint, Remote, Role},
 };
 
-/// Where the viewer's end is, and who it is. `role` is ours, for what its `setup` says.
+/// More formats than there are numbers for are somebody's joke.
+const MAX_FORMATS: usize = 128;
+
+/// Where the viewer's end is, and who it is. What the picture's section leaves out, since it goes with another one, stands in
+/// `tagged`. `role` is ours, for what its `setup` says.
 pub(super) fn remote(
     description: &SessionDescription,
     video: &MediaDescription,
+    tagged: Option<&MediaDescription>,
     role: impl FnOnce(&str) -> Option<Role>,
 ) -> Result<Remote, SessionError> {
     let value = |key: &'static str| {
-        let value = video.attribute(key).flatten().or_else(|| description.attribute(key).map(String::as_str));
+        let own = |media: &'_ MediaDescription| media.attribute(key).flatten().map(str::to_owned);
+        let value = own(video).or_else(|| description.attribute(key).cloned()).or_else(|| tagged.and_then(own));
         value.ok_or(SessionError::Missing(key))
     };
-    let role = role(value("setup")?).ok_or(SessionError::Missing("setup"))?;
+    let role = role(&value("setup")?).ok_or(SessionError::Missing("setup"))?;
     let all =
         description.attributes.iter().chain(description.media_descriptions.iter().flat_map(|media| &media.attributes));
     let fingerprints: Vec<Fingerprint> = all
@@ -28,7 +36,8 @@ pub(super) fn remote(
     if fingerprints.is_empty() {
         return Err(SessionError::Missing("fingerprint"));
     }
-    Ok(Remote { ufrag: value("ice-ufrag")?.to_owned(), password: value("ice-pwd")?.to_owned(), fingerprints, role })
+    let is_lite = description.has_attribute("ice-lite");
+    Ok(Remote { ufrag: value("ice-ufrag")?, password: value("ice-pwd")?, fingerprints, role, is_lite })
 }
 
 /// As they stand behind `a=`.
@@ -42,39 +51,53 @@ pub(super) fn media<'a>(description: &'a SessionDescription, kind: &str) -> Opti
     description.media_descriptions.iter().find(|media| media.media_name.media == kind)
 }
 
-/// The first codec that we have, with its payload type and that of its retransmissions.
-pub(super) fn picture(
-    video: &MediaDescription,
-    has: impl Fn(VideoCodec) -> bool,
-) -> Result<(VideoCodec, u8, Option<u8>), SessionError> {
-    let chosen = codecs(video).find_map(|(payload_type, name)| {
-        let codec = match name.split('/').next()?.to_ascii_uppercase().as_str() {
-            "H264" if is_sent(video, payload_type) => VideoCodec::H264,
-            "VP8" => VideoCodec::Vp8,
-            _ => return None,
-        };
-        has(codec).then_some((codec, payload_type))
-    });
-    let (codec, payload_type) = chosen.ok_or(SessionError::NoCodec)?;
-    let repairs = |candidate: u8| {
-        parameters(video, candidate).any(|(key, value)| key == "apt" && value.parse() == Ok(payload_type))
-    };
-    let repair = codecs(video)
-        .find(|(candidate, name)| name.to_ascii_lowercase().starts_with("rtx/") && repairs(*candidate))
-        .map(|(repair, _)| repair);
-    Ok((codec, payload_type, repair))
+/// A format of the picture that we could send.
+#[derive(Clone, Debug)]
+pub(super) struct PictureFormat<'a> {
+    pub(super) codec: VideoCodec,
+    pub(super) payload_type: u8,
+    /// Its retransmissions.
+    pub(super) repair: Option<u8>,
+    /// As they stand behind its number.
+    pub(super) parameters: Option<&'a str>,
 }
 
-/// Whether this is H.264 as we send it: cut into fragments where it must be, and of the baseline.
-fn is_sent(video: &MediaDescription, payload_type: u8) -> bool {
-    let value = |wanted: &str| parameters(video, payload_type).find(|(key, _)| *key == wanted).map(|(_, value)| value);
-    let is_baseline = value("profile-level-id").is_none_or(|profile| profile.starts_with("42"));
-    value("packetization-mode") == Some("1") && is_baseline
+impl PictureFormat<'_> {
+    pub(super) fn parameter(&self, wanted: &str) -> Option<&str> {
+        parameter(self.parameters, wanted)
+    }
+}
+
+/// All of them, in the viewer's order. H.264 only of the baseline, and not where it must not be cut into fragments.
+pub(super) fn pictures(video: &MediaDescription) -> Vec<PictureFormat<'_>> {
+    let formats = Formats::of(video);
+    let repair = |payload_type: u8| {
+        formats.all.iter().copied().find(|other| {
+            let apt = parameter(formats.parameters.get(other).copied(), "apt");
+            formats.is(*other, "rtx") && apt.and_then(|apt| apt.parse().ok()) == Some(payload_type)
+        })
+    };
+    let known = formats.all.iter().copied().filter_map(|payload_type| {
+        let parameters = formats.parameters.get(&payload_type).copied();
+        let codec = if formats.is(payload_type, "VP8") {
+            VideoCodec::Vp8
+        } else if formats.is(payload_type, "H264")
+            && parameter(parameters, "packetization-mode").is_none_or(|mode| mode == "1")
+            && parameter(parameters, "profile-level-id").is_none_or(|profile| profile.starts_with("42"))
+        {
+            VideoCodec::H264
+        } else {
+            return None;
+        };
+        Some(PictureFormat { codec, payload_type, repair: repair(payload_type), parameters })
+    });
+    known.collect()
 }
 
 /// The payload type of the sound.
 pub(super) fn opus(audio: &MediaDescription) -> Option<u8> {
-    codecs(audio).find(|(_, name)| name.to_ascii_lowercase().starts_with("opus/")).map(|(payload_type, _)| payload_type)
+    let formats = Formats::of(audio);
+    formats.all.iter().copied().find(|payload_type| formats.is(*payload_type, "opus"))
 }
 
 /// The number that the viewer gives a header extension.
@@ -86,31 +109,11 @@ pub(super) fn extension(media: &MediaDescription, uri: &str) -> Option<u8> {
     })
 }
 
-/// Whether the viewer wants to receive this.
+/// Whether the viewer wants to receive this. A section that goes with another one need have no port of its own.
 pub(super) fn is_taken(media: &MediaDescription) -> bool {
     let sends_nothing = media.has_attribute("inactive") || media.has_attribute("sendonly");
-    media.media_name.port.value != 0 && !sends_nothing
-}
-
-/// Payload types with the codec that they stand for, in the viewer's order.
-pub(super) fn codecs(media: &MediaDescription) -> impl Iterator<Item = (u8, &str)> {
-    media.media_name.formats.iter().filter_map(|format| {
-        let payload_type: u8 = format.parse().ok().filter(|payload_type| *payload_type < 128)?;
-        let map = values(media, "rtpmap").find_map(|value| value.strip_prefix(format.as_str())?.strip_prefix(' '))?;
-        Some((payload_type, map.trim()))
-    })
-}
-
-/// A codec's parameters.
-pub(super) fn parameters(media: &MediaDescription, payload_type: u8) -> impl Iterator<Item = (&str, &str)> {
-    let lines = values(media, "fmtp").filter_map(move |value| {
-        let (format, parameters) = value.split_once(' ')?;
-        (format.parse() == Ok(payload_type)).then_some(parameters)
-    });
-    lines.flat_map(|parameters| parameters.split(';')).filter_map(|parameter| {
-        let (key, value) = parameter.split_once('=')?;
-        Some((key.trim(), value.trim()))
-    })
+    let is_there = media.media_name.port.value != 0 || media.has_attribute("bundle-only");
+    is_there && !sends_nothing
 }
 
 pub(super) fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iterator<Item = &'a str> {
@@ -119,4 +122,35 @@ pub(super) fn values<'a>(media: &'a MediaDescription, key: &'a str) -> impl Iter
         .iter()
         .filter(move |attribute| attribute.key == key)
         .filter_map(|attribute| attribute.value.as_deref())
+}
+
+/// A section's formats, each once, with what is said of them.
+struct Formats<'a> {
+    /// In the viewer's order.
+    all: Vec<u8>,
+    names: BTreeMap<u8, &'a str>,
+    parameters: BTreeMap<u8, &'a str>,
+}
+
+impl<'a> Formats<'a> {
+    fn of(media: &'a MediaDescription) -> Self {
+        let said = |key| {
+            let lines = values(media, key).filter_map(|value| value.split_once(' '));
+            lines.filter_map(|(number, said)| Some((number.parse().ok()?, said.trim()))).collect()
+        };
+        let mut seen = BTreeSet::new();
+        let numbers = media.media_name.formats.iter().filter_map(|format| format.parse().ok());
+        let all = numbers.filter(|number| *number < 128 && seen.insert(*number)).take(MAX_FORMATS).collect();
+        Self { all, names: said("rtpmap"), parameters: said("fmtp") }
+    }
+
+    fn is(&self, payload_type: u8, codec: &str) -> bool {
+        let name = self.names.get(&payload_type).and_then(|name| name.split('/').next());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(codec))
+    }
+}
+
+fn parameter<'a>(parameters: Option<&'a str>, wanted: &str) -> Option<&'a str> {
+    let pairs = parameters?.split(';').filter_map(|parameter| parameter.split_once('='));
+    pairs.map(|(key, value)| (key.trim(), value.trim())).find(|(key, _)| *key == wanted).map(|(_, value)| value)
 }

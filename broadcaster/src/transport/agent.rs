@@ -68,6 +68,11 @@ impl IceAgent {
         Ok(Self { agent, controls, hastes: 0, ahead: Duration::ZERO, calm: None })
     }
 
+    /// The viewer does not: it answers checks, and asks nothing.
+    pub(super) fn control(&mut self) {
+        self.controls = true;
+    }
+
     pub(super) fn add_local(&mut self, candidate: Candidate) -> Result<(), Error> {
         self.agent.add_local_candidate(candidate).map(|_| ())
     }

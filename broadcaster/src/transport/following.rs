@@ -13,7 +13,7 @@ impl Transport {
         self.local = local.to_vec();
         let stays = local.iter().any(|local| local.address() == used);
         // Without any there is nowhere to look from, and the one in use may come back.
-        if !local.is_empty() && (!stays || self.moving.is_missing()) {
+        if !self.moving.rests() && !local.is_empty() && (!stays || self.moving.is_missing()) {
             self.look_again(&[remote], now);
         }
     }

@@ -45,13 +45,15 @@ pub(crate) struct Datagram {
     pub(crate) to: SocketAddr,
 }
 
-/// What the viewer's answer says of its end.
+/// What the viewer says of its end.
 pub(crate) struct Remote {
     pub(crate) ufrag: String,
     pub(crate) password: String,
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Ours, which is the other of the viewer's.
     pub(crate) role: Role,
+    /// It only answers checks, and leaves it to us to choose the path.
+    pub(crate) is_lite: bool,
 }
 
 /// The chosen pair of addresses.
@@ -124,7 +126,7 @@ impl Transport {
             agreed: None,
             early: Vec::new(),
             path: None,
-            moving: Moving::new(now),
+            moving: if controls { Moving::new(now) } else { Moving::resting(now) },
             consent: Consent::default(),
             due: Due::Unknown,
             events: VecDeque::new(),
@@ -148,11 +150,14 @@ impl Transport {
         Ok(())
     }
 
-    /// Takes the viewer's first answer.
+    /// Takes what the viewer has first said of its end.
     pub(crate) fn accept(&mut self, remote: Remote, now: Instant) -> Result<(), Error> {
         self.dtls.accept(remote.role, remote.fingerprints)?;
         self.guard.agree(remote.password.clone(), None);
         self.agreed = Some((remote.ufrag.clone(), remote.password.clone()));
+        if remote.is_lite {
+            self.ice.control();
+        }
         self.ice.start(remote.ufrag, remote.password, now)?;
         for early in std::mem::take(&mut self.early) {
             self.feed_ice(early, now);

@@ -24,11 +24,18 @@ pub(super) struct Moving {
     missing: bool,
     /// Until when it has to be found.
     looks_until: Option<Instant>,
+    /// It is the viewer that chooses the path: whoever looks for another one loses this.
+    rests: bool,
 }
 
 impl Moving {
     pub(super) fn new(now: Instant) -> Self {
-        Self { heard: now, unanswered: None, looked: None, missing: false, looks_until: None }
+        Self { heard: now, unanswered: None, looked: None, missing: false, looks_until: None, rests: false }
+    }
+
+    /// Never looks for it: a viewer that has made the offer is the one to do so.
+    pub(super) fn resting(now: Instant) -> Self {
+        Self { rests: true, ..Self::new(now) }
     }
 
     /// Something that only the viewer can have said has come by the path in use. Returns whether it may be lost from now on.
@@ -43,6 +50,10 @@ impl Moving {
         self.unanswered.get_or_insert(now);
     }
 
+    pub(super) fn rests(&self) -> bool {
+        self.rests
+    }
+
     /// It has been looked for, and is not found yet.
     pub(super) fn is_missing(&self) -> bool {
         self.missing
@@ -50,6 +61,9 @@ impl Moving {
 
     /// Whether a check is reason enough to look where it comes from, which may be where the viewer was all the time.
     pub(super) fn has_moved(&self, elsewhere: bool, now: Instant) -> bool {
+        if self.rests {
+            return false;
+        }
         let silent = elsewhere && self.unanswered.is_some_and(|since| now >= since + SILENT);
         (silent || self.missing) && self.looked.is_none_or(|looked| now >= looked + AGAIN_AFTER)
     }
@@ -67,7 +81,7 @@ impl Moving {
     }
 
     fn lost_at(&self) -> Option<Instant> {
-        self.looked.is_none_or(|looked| looked < self.heard).then_some(self.heard + LOST)
+        (!self.rests && self.looked.is_none_or(|looked| looked < self.heard)).then_some(self.heard + LOST)
     }
 
     pub(super) fn looks(&mut self, now: Instant) {
@@ -126,6 +140,16 @@ mod tests {
         assert!(!moving.has_moved(true, looked + SILENT) && moving.has_moved(false, looked + AGAIN_AFTER));
         assert!(moving.finds(looked + SILENT) && !moving.finds(looked + SILENT));
         assert!(!moving.has_moved(false, looked + AGAIN_AFTER));
+    }
+
+    #[test]
+    fn who_makes_the_offer_is_not_looked_for() {
+        let t0 = start();
+        let mut moving = Moving::resting(t0);
+        moving.sends(t0);
+        assert!(!moving.has_moved(true, t0 + LOST) && !moving.is_lost(t0 + LOST) && !moving.gives_up(t0 + LOST));
+        assert_eq!(moving.poll_timeout(), None);
+        assert!(!moving.finds(t0 + LOST));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use axum::{
     routing::{options, post},
 };
 use protocol::{
-    CameraId, Candidate, Code, Description, DescriptionKind, IceServer, MAX_CANDIDATES, Notice, RobotId, Sdp, SdpError,
+    CameraId, Candidate, CandidateError, Code, Description, DescriptionKind, IceServer, MAX_CANDIDATES, Notice,
+    RobotId, Sdp, SdpError,
 };
 
 use super::{Caller, Shared, refuse};
@@ -29,7 +30,7 @@ const FOR_PAGES: [(HeaderName, &str); 4] = [
     (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE"),
     (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    (header::ACCEPT, SDP),
+    (HeaderName::from_static("accept-post"), SDP),
 ];
 
 pub(super) fn routes() -> Router<Shared> {
@@ -118,7 +119,11 @@ async fn trickle(
     let Ok(fragment) = std::str::from_utf8(&body) else {
         return (StatusCode::BAD_REQUEST, "This is no text.\n").into_response();
     };
-    match shared.players.has_candidates(PlayerKey::from(session), candidates(fragment)).await {
+    let candidates = match candidates(fragment) {
+        Ok(candidates) => candidates,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    match shared.players.has_candidates(PlayerKey::from(session), candidates).await {
         Some(true) => StatusCode::NO_CONTENT.into_response(),
         Some(false) => no_session(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
@@ -162,22 +167,17 @@ fn camera(query: Option<&str>) -> Result<Option<CameraId>, ()> {
 }
 
 /// Those of a fragment (RFC 8840), each with the section that it stands below.
-fn candidates(fragment: &str) -> Vec<Candidate> {
+fn candidates(fragment: &str) -> Result<Vec<Candidate>, CandidateError> {
     let (mut mid, mut candidates) = (None, Vec::new());
     for line in fragment.lines() {
         if let Some(name) = line.strip_prefix("a=mid:") {
             mid = Some(name.trim().to_owned());
         } else if let Some(candidate) = line.strip_prefix("a=candidate:").filter(|_| candidates.len() < MAX_CANDIDATES)
         {
-            candidates.push(Candidate {
-                candidate: format!("candidate:{}", candidate.trim()),
-                sdp_mid: mid.clone(),
-                sdp_mline_index: None,
-                username_fragment: None,
-            });
+            candidates.push(Candidate::new(format!("candidate:{}", candidate.trim()), mid.clone())?);
         }
     }
-    candidates
+    Ok(candidates)
 }
 
 fn not_found(message: &'static str) -> Response {
@@ -199,11 +199,13 @@ mod tests {
             "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\nm=video 9 RTP/AVP 0\r\na=mid:0\r\n{line}\r\n\
              {line}\r\na=end-of-candidates\r\n"
         );
-        let found = candidates(&fragment);
+        let found = candidates(&fragment).expect("candidates");
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].candidate.as_str(), found[0].sdp_mid.as_deref()), (&line[2..], Some("0")));
         let flood = format!("{line}\n").repeat(1000);
-        assert_eq!(candidates(&flood).len(), MAX_CANDIDATES);
+        assert_eq!(candidates(&flood).expect("candidates").len(), MAX_CANDIDATES);
+        assert!(candidates(&format!("a=candidate:{}", "x".repeat(30_000))).is_err());
+        assert!(candidates("a=candidate:1 1 udp").is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod client;
 mod keys;
 mod pairs;
+mod players;
 mod redis;
 mod scale;
 #[expect(dead_code, reason = "some of it is for other tests")]

@@ -21,7 +21,7 @@ mod viewer;
 
 use std::collections::BTreeSet;
 
-use protocol::Code;
+use protocol::{Code, Sdp};
 use rtc::sansio::Protocol;
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use protocol::{Candidate, Notice, Wishes};
+use protocol::{Candidate, Description, DescriptionKind, Notice, Sdp, Wishes};
 use rtc::sansio::Protocol;
 
 use super::super::*;

@@ -335,8 +335,18 @@ impl Desk {
         self.flush(None);
     }
 
-    /// Sends all that the rooms have to say. `ack` belongs to the input that they were given last.
+    /// Sends all that the rooms have to say, and what players say to that. `ack` belongs to the input that they were given last.
     fn flush(&mut self, mut ack: Option<Ack>) {
+        loop {
+            self.send_all(ack);
+            match self.speak_for_players() {
+                Some(next) => ack = next,
+                None => return,
+            }
+        }
+    }
+
+    fn send_all(&mut self, mut ack: Option<Ack>) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
                 Output::ToViewer { to, message } => match self.rooms.guest_of(&to).cloned() {
@@ -377,7 +387,6 @@ impl Desk {
             }
             self.figures.note(news, moment());
         }
-        self.speak_for_players();
     }
 
     fn reply(&mut self, ack: Option<Ack>, reply: Reply) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    Admission, Code, Description, IceServer, Notice, PeerId, RobotId, SessionId, SessionRef, ToServer, ToViewer,
-    VERSION, Watch, WatchReply, Wishes,
+    Admission, CameraId, Code, Description, IceServer, Notice, PeerId, RobotId, SessionId, SessionRef, ToServer,
+    ToViewer, VERSION, Watch, WatchReply, Wishes,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -20,6 +20,7 @@ const AWAY: Duration = Duration::from_secs(60);
 
 pub(super) struct Player {
     robot: RobotId,
+    camera: Option<CameraId>,
     key: PlayerKey,
     /// What its robot has to answer, and who waits for that.
     asks: Option<(Description, oneshot::Sender<Result<Playing, Notice>>)>,
@@ -43,6 +44,7 @@ impl Desk {
         let Play { robot, camera, offer, pass, address } = play;
         let player = Player {
             robot: robot.clone(),
+            camera: camera.clone(),
             key: key.clone(),
             asks: Some((offer, answer)),
             admitted: None,
@@ -58,14 +60,13 @@ impl Desk {
         self.handle(Input::Connected { peer, pass, is_local, guest_of: None });
     }
 
-    /// Says what players have to say to what they were told, once all of that has been sent.
-    pub(super) fn speak_for_players(&mut self) {
-        while let Some((peer, message)) = self.sayings.pop_front() {
-            let wants_reply = matches!(message, ToServer::Watcher { .. });
-            let input = Input::Said { from: peer.clone(), message, wants_reply };
-            self.rooms.handle(input, Instant::now().into_std());
-            self.flush(wants_reply.then_some(Ack::Player(peer)));
-        }
+    /// Says the next thing that a player has to say to what it was told. Returns who waits for the reply, if it was one more.
+    pub(super) fn speak_for_players(&mut self) -> Option<Option<Ack>> {
+        let (peer, message) = self.sayings.pop_front()?;
+        let wants_reply = matches!(message, ToServer::Watcher { .. });
+        let input = Input::Said { from: peer.clone(), message, wants_reply };
+        self.rooms.handle(input, Instant::now().into_std());
+        Some(wants_reply.then_some(Ack::Player(peer)))
     }
 
     pub(super) fn player_is_told(&mut self, peer: PeerId, reply: WatchReply) {
@@ -109,13 +110,15 @@ impl Desk {
             ToViewer::Broadcaster { .. } => {
                 if let Some(Admitted { session, .. }) = &player.admitted {
                     let wishes = Wishes { offers: true, ..Wishes::default() };
-                    let (robot, resume) = (Some(player.robot.clone()), Some(session.clone()));
-                    let watch = Watch { version: Some(VERSION), robot, camera: None, resume, wishes };
+                    let (robot, camera) = (Some(player.robot.clone()), player.camera.clone());
+                    let watch = Watch { version: Some(VERSION), robot, camera, resume: Some(session.clone()), wishes };
                     self.sayings.push_back((peer, ToServer::Watcher { watch: Some(watch) }));
                 }
             }
             ToViewer::BroadcasterLeft { .. } => player.away = Some(Instant::now()),
-            // That of its robot is the last word about it. Of the server's, those that end it are followed by that.
+            // The camera is looked for, and the player waits.
+            ToViewer::Notice { notice: Notice { code: Code::CameraLost, .. }, .. } => {}
+            // Another of its robot's is the last word about it. Of the server's, those that end it are followed by that.
             ToViewer::Notice { notice, about: Some(_) } => self.player_is_over(&peer, Some(notice)),
             ToViewer::Notice { .. } | ToViewer::Candidate { .. } => {}
         }
