@@ -185,7 +185,12 @@ impl Ladder {
         (self.wanted, self.best) = (want.rung.map(place), place(want.best.unwrap_or_default()));
         let rung = self.wanted.unwrap_or(self.current.max(self.best));
         if self.wanted.is_some() || rung != self.current {
+            let before = self.phase;
             self.go(rung, now);
+            // What fills the path drains all the same.
+            if self.wanted.is_none() && matches!(before, Phase::Pause { .. }) {
+                self.phase = before;
+            }
         } else if !self.is_paused() && self.better().is_none() {
             // A climb that is under way leads too far.
             self.phase = Phase::Settled;

@@ -5,6 +5,7 @@ use protocol::{Code, Notice, PeerId, SessionRef, ToRobot, ToServer};
 use super::{
     Fanout,
     audience::Input,
+    now,
     switchboard::{Switchboard, Target},
     uplink::{Asks, Change},
 };
@@ -17,6 +18,11 @@ impl Fanout {
             Err((to, about)) => {
                 tracing::warn!(viewer = %to, "viewer refused: the uplink has no room for another one");
                 let notice = Notice::new(Code::Full, "the robot's uplink has no room for another viewer");
+                // To the server it is not in what it had any more.
+                let bye = ToRobot::Bye { viewer: to.clone() };
+                if let (Target::One(shard), _) = self.switchboard.place(&bye) {
+                    self.hand(shard, Input::Message(bye));
+                }
                 return self.say(ToServer::Notice { to, notice, about: Some(about) });
             }
         };
@@ -39,17 +45,19 @@ impl Fanout {
         let ToRobot::Watcher { viewer, ticket } = message else { return Ok(0) };
         let Some(session) = Switchboard::session(viewer, ticket.as_ref()) else { return Ok(0) };
         // What it had before ends.
-        if let Some(former) = self.switchboard.session_of(viewer).filter(|former| **former != session) {
-            self.uplink.left(former);
-        }
+        let former = self.switchboard.session_of(viewer).filter(|former| **former != session);
+        let camera =
+            ticket.as_ref().map_or(Some(0), |ticket| self.feeds.iter().position(|feed| feed.info.id == ticket.camera));
+        // Nobody gets pictures of a camera that there is not.
+        let Some(camera) = camera else { return Ok(0) };
         let asks = ticket.as_ref().map_or_else(Asks::default, |ticket| Asks {
-            camera: self.feeds.iter().position(|feed| feed.info.id == ticket.camera).unwrap_or_default(),
+            camera,
             operates: ticket.operates,
             resumes: ticket.resumed,
             want: ticket.wishes.want.unwrap_or_default(),
         });
-        if self.uplink.admit(&session, asks) {
-            Ok(self.uplink.allowed(&session).unwrap_or_default())
+        if self.uplink.admit(&session, former, asks) {
+            Ok(self.uplink.allowed(&session, now()).unwrap_or_default())
         } else {
             Err((viewer.clone(), SessionRef { session }))
         }
@@ -57,7 +65,7 @@ impl Fanout {
 
     /// Says what others leave of the uplink to those for whom that has changed.
     pub(super) fn share(&mut self) {
-        while let Some((session, change)) = self.uplink.poll_change() {
+        while let Some((session, change)) = self.uplink.poll_change(now()) {
             tracing::debug!(%session, ?change, "the uplink is shared anew");
             if let Some(shard) = self.switchboard.shard_of(&session) {
                 let input = match change {

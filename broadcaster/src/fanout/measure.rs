@@ -22,6 +22,9 @@ const MOST: f64 = 0.6;
 /// What is left of what was carried, so that what waits there drains.
 const USABLE: f64 = 0.9;
 
+/// What has filled up drains, and what is sent becomes less.
+const DRAINS: Duration = Duration::from_secs(5);
+
 /// When nothing has filled up for so long, more is tried, by as much, as often.
 const QUIET: Duration = Duration::from_secs(10);
 const GROWTH: f64 = 1.05;
@@ -33,6 +36,8 @@ pub(super) struct Measure {
     found: Option<f64>,
     /// When it was found, or last was more.
     since: Option<Instant>,
+    /// Until when nothing new is to be learnt.
+    held: Option<Instant>,
     /// Whose path filled up when, and what it carried then.
     squeezed: BTreeMap<SessionId, (Instant, f64)>,
 }
@@ -44,27 +49,36 @@ impl Measure {
 
     /// Somebody's path is full, and carries so much. `others` is what each of the others gets, in bits per second. Whether that
     /// shows how much the uplink carries.
-    pub(super) fn squeezed(
+    pub(super) fn squeezed<'a>(
         &mut self,
         session: &SessionId,
         carried: f64,
-        others: impl IntoIterator<Item = (SessionId, f64)>,
+        others: impl IntoIterator<Item = (&'a SessionId, f64)>,
         now: Instant,
     ) -> bool {
+        // What fills up now does so for the same reason still.
+        if self.held.is_some_and(|until| now < until) {
+            return false;
+        }
         self.squeezed.retain(|_, (at, _)| now < *at + MOMENT);
         self.squeezed.insert(session.clone(), (now, carried));
         let (mut all, mut sum) = (1, carried);
         for (other, gets) in others {
             all += 1;
-            sum += self.squeezed.get(&other).map_or(gets, |(_, carried)| *carried);
+            sum += self.squeezed.get(other).map_or(gets, |(_, carried)| *carried);
         }
         let shared = self.squeezed.len() >= FEW && self.squeezed.len() as f64 >= MOST * f64::from(all);
         if shared {
             self.found = Some(USABLE * self.found.map_or(sum, |found| sum.min(found)));
             self.since = Some(now + QUIET);
+            self.held = Some(now + DRAINS);
             self.squeezed.clear();
         }
         shared
+    }
+
+    pub(super) fn left(&mut self, session: &SessionId) {
+        self.squeezed.remove(session);
     }
 
     /// Time passes, and all together could take so much. Whether there is more for them from now on.
@@ -94,15 +108,17 @@ mod tests {
         format!("s{number}").parse().expect("an id")
     }
 
-    fn others(than: usize, all: usize) -> impl Iterator<Item = (SessionId, f64)> {
-        (0..all).filter(move |number| *number != than).map(|number| (session(number), EACH))
+    /// Says that one of so many fills up.
+    fn squeeze(measure: &mut Measure, number: usize, carried: f64, all: usize, now: Instant) -> bool {
+        let others: Vec<SessionId> = (0..all).filter(|other| *other != number).map(session).collect();
+        measure.squeezed(&session(number), carried, others.iter().map(|other| (other, EACH)), now)
     }
 
     /// So many of ten fill up, so long after each other. What is known of the uplink then.
     fn found(full: usize, apart: Duration) -> Option<f64> {
         let (mut measure, mut now) = (Measure::default(), start());
         for number in 0..full {
-            measure.squeezed(&session(number), EACH / 2.0, others(number, 10), now);
+            squeeze(&mut measure, number, EACH / 2.0, 10, now);
             now += apart;
         }
         measure.found()
@@ -121,7 +137,7 @@ mod tests {
     fn two_bad_paths_are_two_bad_paths() {
         let (mut measure, now) = (Measure::default(), start());
         for number in 0..2 {
-            assert!(!measure.squeezed(&session(number), EACH, others(number, 2), now));
+            assert!(!squeeze(&mut measure, number, EACH, 2, now));
         }
     }
 
@@ -129,8 +145,10 @@ mod tests {
     fn what_has_long_been_carried_may_be_more_until_nobody_needs_it() {
         let (mut measure, mut now) = (Measure::default(), start());
         for number in 0..3 {
-            measure.squeezed(&session(number), EACH, others(number, 3), now);
+            squeeze(&mut measure, number, EACH, 3, now);
         }
+        // The same queue again.
+        assert!((0..3).all(|number| !squeeze(&mut measure, number, EACH / 9.0, 3, now + DRAINS / 2)));
         let first = measure.found().expect("found");
         assert!(!measure.pass(1e7, now + QUIET), "not at once");
         let mut grew = 0;

@@ -288,7 +288,7 @@ impl Fanout {
     fn report(&mut self) {
         let report = self.tally();
         if let Some(sent) = self.tally.bits_since_asked() {
-            self.uplink.sent(sent / REPORT.as_secs_f64(), now());
+            self.uplink.sent(sent, now());
         }
         if self.telling.is_due(&report) {
             self.everybody(|| Input::Report);

@@ -11,7 +11,7 @@ mod tests;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use protocol::{SessionId, Want};
@@ -30,6 +30,17 @@ const SLACK: f64 = 0.95;
 
 /// More than this beside the pictures themselves was something else: paths that lose much get up to half of them again.
 const MOST_BESIDE: f64 = 1.6;
+
+/// Who has not taken what it might have had for so long has a path that does not carry it …
+const TRIES: Duration = Duration::from_secs(20);
+/// … and may have a better one so much later.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(120);
+
+/// What is sent follows what was said only after so long.
+const FOLLOWS: Duration = Duration::from_secs(2);
+
+/// What there is is not shared anew more often than this, but for somebody who comes.
+const SHARED_EVERY: Duration = Duration::from_millis(100);
 
 /// How much of what was measured last counts.
 const WEIGHT: f64 = 0.2;
@@ -63,18 +74,41 @@ struct Guest {
     begun: usize,
     /// What it asked for.
     want: Want,
-    /// The quality that it is sent.
-    gets: usize,
+    /// The quality that it is sent, once it is.
+    gets: Option<usize>,
     allowed: usize,
+    /// Since when it might have had a better one than it gets, and since when it has shown not to take that.
+    chance: Option<Instant>,
+    spurned: Option<Instant>,
 }
 
 impl Guest {
-    /// The best that is of use to it.
+    /// The best that is of use to it. A better one than it is sent is tried step by step.
     fn asks(&self) -> usize {
         match self.want {
             Want { rung: Some(rung), .. } => rung.into(),
-            Want { best, .. } => self.gets.saturating_sub(1).max(best.map(usize::from).unwrap_or_default()),
+            Want { best, .. } => {
+                let next = self.gets.map_or(0, |gets| gets.saturating_sub(1));
+                next.max(best.map(usize::from).unwrap_or_default())
+            }
         }
+    }
+
+    /// The best that it is known to take, where that is known.
+    fn takes(&self) -> usize {
+        self.gets.filter(|_| self.spurned.is_some()).map_or(self.asks(), |gets| gets.max(self.asks()))
+    }
+
+    /// Time passes. Whether it is known by now what it takes, or not any more.
+    fn pass(&mut self, now: Instant) -> bool {
+        let could = self.gets.is_some_and(|gets| gets > self.allowed);
+        self.chance = could.then(|| self.chance.unwrap_or(now));
+        let was = self.spurned.is_some();
+        if self.chance.is_some_and(|since| now >= since + TRIES) {
+            self.spurned = Some(now);
+        }
+        self.spurned = self.spurned.filter(|at| now < *at + FORGOTTEN_AFTER);
+        was != self.spurned.is_some()
     }
 }
 
@@ -97,8 +131,12 @@ pub(super) struct Uplink {
     /// What is sent, as a part of what the qualities alone should be.
     beside: f64,
     changes: VecDeque<(SessionId, Change)>,
-    /// What there is may have to be shared anew.
+    /// What there is may have to be shared anew, as it was then.
     stale: bool,
+    shared: Option<Instant>,
+    /// When what is sent was counted last, and when something was said that changes it.
+    counted: Option<Instant>,
+    changed: Option<Instant>,
 }
 
 impl Uplink {
@@ -120,6 +158,9 @@ impl Uplink {
             beside: 1.0,
             changes: VecDeque::new(),
             stale: false,
+            shared: None,
+            counted: None,
+            changed: None,
         }
     }
 
@@ -136,41 +177,55 @@ impl Uplink {
         }
     }
 
-    /// Somebody wants to watch this camera. Whether there is room, if need be by what others get.
-    pub(super) fn admit(&mut self, session: &SessionId, Asks { camera, operates, resumes, want }: Asks) -> bool {
+    /// Somebody wants to watch this camera, instead of what it had before. Whether there is room, if need be by what others get.
+    pub(super) fn admit(
+        &mut self,
+        session: &SessionId,
+        former: Option<&SessionId>,
+        Asks { camera, operates, resumes, want }: Asks,
+    ) -> bool {
         if !self.is_bounded() {
             return true;
         }
-        self.stale = true;
         if let Some(guest) = self.guests.get_mut(session) {
+            let before = (guest.camera, guest.operates, guest.want);
+            self.stale |= before != (camera, operates, want);
             (guest.camera, guest.operates, guest.want) = (camera, operates, want);
             guest.begun += usize::from(!resumes);
             return true;
         }
-        let others = self.guests.values().filter(|guest| !operates || guest.operates);
+        let others = self.guests.iter().filter(|(other, _)| Some(*other) != former).map(|(_, guest)| guest);
         let least: f64 = others.map(|guest| self.cost(guest.camera, self.lowest(guest.camera))).sum();
         let least = self.beside * (least + self.cost(camera, self.lowest(camera)));
         if !operates && self.max().is_some_and(|max| least > max) {
             return false;
         }
+        if let Some(former) = former {
+            self.guests.remove(former);
+        }
         self.came += 1;
-        let allowed = self.lowest(camera);
-        // It begins with the best that it may have.
-        let guest = Guest { camera, operates, came: self.came, begun: 1, want, gets: 0, allowed };
+        let (came, allowed) = (self.came, self.lowest(camera));
+        let (gets, chance, spurned) = (None, None, None);
+        let guest = Guest { camera, operates, came, begun: 1, want, gets, allowed, chance, spurned };
         self.guests.insert(session.clone(), guest);
+        self.stale = true;
         true
     }
 
     /// What a session may have; none: whatever there is.
-    pub(super) fn allowed(&mut self, session: &SessionId) -> Option<usize> {
-        self.share();
+    pub(super) fn allowed(&mut self, session: &SessionId, now: Instant) -> Option<usize> {
+        self.share(now);
         self.guests.get(session).map(|guest| guest.allowed)
     }
 
     /// It is sent this quality from now on, as its path carries no better one, or did not yet.
     pub(super) fn gets(&mut self, session: &SessionId, rung: usize) {
-        if let Some(guest) = self.guests.get_mut(session).filter(|guest| guest.gets != rung) {
-            guest.gets = rung;
+        if let Some(guest) = self.guests.get_mut(session).filter(|guest| guest.gets != Some(rung)) {
+            if guest.gets.is_some_and(|before| rung < before) {
+                // Its path is better than it was.
+                guest.spurned = None;
+            }
+            guest.gets = Some(rung);
             self.stale = true;
         }
     }
@@ -180,23 +235,33 @@ impl Uplink {
         guest.begun -= 1;
         if guest.begun == 0 {
             self.guests.remove(session);
+            if let Bound::Measured(measure) = &mut self.bound {
+                measure.left(session);
+            }
             self.stale = true;
         }
     }
 
-    /// So many bits per second left in the last while.
-    pub(super) fn sent(&mut self, sent: f64, now: Instant) {
+    /// So many bits have left since this was said last.
+    pub(super) fn sent(&mut self, bits: f64, now: Instant) {
+        let since = self.counted.replace(now).map(|before| now.saturating_duration_since(before).as_secs_f64());
+        for guest in self.guests.values_mut() {
+            self.stale |= guest.pass(now);
+        }
         let asks = |guest: &Guest| self.cost(guest.camera, guest.asks());
         let wanted: f64 = self.guests.values().map(asks).sum();
         if let Bound::Measured(measure) = &mut self.bound {
             self.stale |= measure.pass(wanted, now);
         }
-        let gets = |guest: &Guest| self.cost(guest.camera, guest.gets.max(guest.allowed));
-        let expected: f64 = self.guests.values().map(gets).sum();
-        if expected > 0.0 {
-            let beside = (sent / expected).clamp(1.0, MOST_BESIDE);
+        // Who tries a better quality is sent as much as that.
+        let tried = |guest: &Guest| guest.gets.map_or(0.0, |gets| self.cost(guest.camera, gets.min(guest.allowed)));
+        let expected: f64 = self.guests.values().map(tried).sum();
+        let settled = self.changed.is_none_or(|at| now >= at + FOLLOWS);
+        if let Some(since) = since.filter(|since| *since > 0.0 && expected > 0.0 && settled) {
+            let beside = (bits / since / expected).clamp(1.0, MOST_BESIDE);
+            let before = self.beside;
             self.beside += WEIGHT * (beside - self.beside);
-            self.stale = true;
+            self.stale |= (self.beside - before).abs() > 0.01 * before;
         }
     }
 
@@ -204,7 +269,7 @@ impl Uplink {
     pub(super) fn squeezed(&mut self, session: &SessionId, carried: f64, now: Instant) {
         let Self { bound: Bound::Measured(measure), cameras, guests, stale, .. } = self else { return };
         let others = guests.iter().filter(|(other, _)| *other != session);
-        let others = others.map(|(other, guest)| (other.clone(), cost(cameras, guest.camera, guest.gets)));
+        let others = others.filter_map(|(other, guest)| Some((other, cost(cameras, guest.camera, guest.gets?))));
         if guests.contains_key(session) && measure.squeezed(session, carried, others, now) {
             tracing::info!(bitrate = measure.found(), viewers = guests.len(), "the uplink is full");
             *stale = true;
@@ -212,8 +277,10 @@ impl Uplink {
     }
 
     /// What is to be said to sessions because others came, left, or can take more or less.
-    pub(super) fn poll_change(&mut self) -> Option<(SessionId, Change)> {
-        self.share();
+    pub(super) fn poll_change(&mut self, now: Instant) -> Option<(SessionId, Change)> {
+        if self.shared.is_none_or(|at| now >= at + SHARED_EVERY) {
+            self.share(now);
+        }
         self.changes.pop_front()
     }
 
@@ -226,49 +293,53 @@ impl Uplink {
         cost(&self.cameras, camera, rung)
     }
 
-    fn share(&mut self) {
+    fn share(&mut self, now: Instant) {
         if !std::mem::take(&mut self.stale) {
             return;
         }
-        let max = self.max().unwrap_or(f64::INFINITY) / self.beside;
+        self.shared = Some(now);
         self.make_room();
-        let mut allowed: BTreeMap<&SessionId, usize> = BTreeMap::new();
-        let mut taken = 0.0;
-        for (session, guest) in &self.guests {
-            let lowest = self.lowest(guest.camera);
-            allowed.insert(session, lowest);
-            taken += self.cost(guest.camera, lowest);
+        let allowed = match self.max() {
+            Some(max) => self.divide(max / self.beside),
+            None => self.guests.keys().map(|session| (session.clone(), 0)).collect(),
+        };
+        for (session, allowed) in allowed {
+            if let Some(guest) = self.guests.get_mut(&session).filter(|guest| guest.allowed != allowed) {
+                guest.allowed = allowed;
+                self.changed = Some(now);
+                self.changes.push_back((session, Change::Allow(allowed)));
+            }
         }
-        for operate in [true, false] {
+    }
+
+    /// The best quality for everybody that so many bits per second are enough for.
+    fn divide(&self, max: f64) -> BTreeMap<SessionId, usize> {
+        let lowest = |guest: &Guest| self.lowest(guest.camera);
+        let mut allowed: BTreeMap<SessionId, usize> =
+            self.guests.iter().map(|(session, guest)| (session.clone(), lowest(guest))).collect();
+        let mut taken: f64 = self.guests.values().map(|guest| self.cost(guest.camera, lowest(guest))).sum();
+        // What a path is not known to carry is tried with what is left over.
+        for (operates, tries) in [(true, false), (true, true), (false, false), (false, true)] {
+            let wanted = if tries { Guest::asks } else { Guest::takes };
             let mut poor: BinaryHeap<_> = BinaryHeap::new();
-            for (session, guest) in self.guests.iter().filter(|(_, guest)| guest.operates == operate) {
-                poor.push((
-                    Reverse(cents(self.cost(guest.camera, self.lowest(guest.camera)))),
-                    Reverse(guest.came),
-                    session,
-                ));
+            for (session, guest) in self.guests.iter().filter(|(_, guest)| guest.operates == operates) {
+                let cost = self.cost(guest.camera, allowed[session]);
+                poor.push((Reverse(comparable(cost)), Reverse(guest.came), session));
             }
             while let Some((_, came, session)) = poor.pop() {
                 let (guest, now) = (&self.guests[session], allowed[session]);
-                let Some(next) = now.checked_sub(1).filter(|next| *next >= guest.asks()) else { continue };
+                let Some(next) = now.checked_sub(1).filter(|next| *next >= wanted(guest)) else { continue };
                 let more = self.cost(guest.camera, next) - self.cost(guest.camera, now);
                 // What somebody has is not taken for a rounding.
                 let room = if next >= guest.allowed { max } else { SLACK * max };
                 if taken + more <= room {
                     taken += more;
-                    allowed.insert(session, next);
-                    poor.push((Reverse(cents(self.cost(guest.camera, next))), came, session));
+                    allowed.insert(session.clone(), next);
+                    poor.push((Reverse(comparable(self.cost(guest.camera, next))), came, session));
                 }
             }
         }
-        let changed = allowed.into_iter().filter(|(session, allowed)| self.guests[*session].allowed != *allowed);
-        let changed: Vec<(SessionId, usize)> = changed.map(|(session, allowed)| (session.clone(), allowed)).collect();
-        for (session, allowed) in changed {
-            if let Some(guest) = self.guests.get_mut(&session) {
-                guest.allowed = allowed;
-            }
-            self.changes.push_back((session, Change::Allow(allowed)));
-        }
+        allowed
     }
 
     /// An operator may have come where there was no room left.
@@ -278,7 +349,7 @@ impl Uplink {
             let least: f64 = self.guests.values().map(|guest| self.cost(guest.camera, self.lowest(guest.camera))).sum();
             let viewers = self.guests.iter().filter(|(_, guest)| !guest.operates);
             let last = viewers.max_by_key(|(_, guest)| guest.came).map(|(session, _)| session.clone());
-            let Some(last) = last.filter(|_| least > max) else { return };
+            let Some(last) = last.filter(|_| self.beside * least > max) else { return };
             self.guests.remove(&last);
             self.changes.push_back((last, Change::Leave));
         }
@@ -290,7 +361,7 @@ fn cost(cameras: &[Vec<f64>], camera: usize, rung: usize) -> f64 {
     rungs.and_then(|rungs| rungs.get(rung).or(rungs.last())).copied().unwrap_or_default()
 }
 
-/// Costs, so that they can be compared.
-fn cents(cost: f64) -> u64 {
+/// A cost by which they can be ordered.
+fn comparable(cost: f64) -> u64 {
     cost as u64
 }

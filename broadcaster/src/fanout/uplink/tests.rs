@@ -28,16 +28,17 @@ struct Town {
     /// The best quality that each one's path carries.
     paths: BTreeMap<usize, usize>,
     gone: Vec<usize>,
+    now: Instant,
 }
 
 impl Town {
     fn new(max: u32) -> Self {
         let uplink = Uplink::new(known(max), [(RUNGS.to_vec(), false)]);
-        Self { uplink, paths: BTreeMap::new(), gone: Vec::new() }
+        Self { uplink, paths: BTreeMap::new(), gone: Vec::new(), now: start() }
     }
 
     fn joins(&mut self, number: usize, operates: bool, path: usize) -> bool {
-        let admitted = self.uplink.admit(&session(number), Asks { operates, ..Asks::default() });
+        let admitted = self.uplink.admit(&session(number), None, Asks { operates, ..Asks::default() });
         if admitted {
             self.paths.insert(number, path);
         }
@@ -49,7 +50,8 @@ impl Town {
         let mut turns = 0;
         loop {
             let mut changed = false;
-            while let Some((name, change)) = self.uplink.poll_change() {
+            self.now += SHARED_EVERY;
+            while let Some((name, change)) = self.uplink.poll_change(self.now) {
                 changed = true;
                 if change == Change::Leave {
                     let number = name.as_str()[1..].parse().expect("a number");
@@ -58,7 +60,7 @@ impl Town {
                 }
             }
             for (number, path) in &self.paths {
-                let allowed = self.uplink.allowed(&session(*number)).expect("it is there");
+                let allowed = self.uplink.allowed(&session(*number), self.now).expect("it is there");
                 self.uplink.gets(&session(*number), allowed.max(*path));
             }
             turns += 1;
@@ -71,12 +73,12 @@ impl Town {
 
     fn get(&mut self) -> Vec<usize> {
         let numbers: Vec<usize> = self.paths.keys().copied().collect();
-        let sent = |number: usize| self.uplink.guests[&session(number)].gets;
+        let sent = |number: usize| self.uplink.guests[&session(number)].gets.expect("it is sent something");
         numbers.into_iter().map(sent).collect()
     }
 
     fn sent(&self) -> f64 {
-        self.uplink.guests.values().map(|guest| f64::from(RUNGS[guest.gets])).sum()
+        self.uplink.guests.values().map(|guest| guest.gets.map_or(0.0, |gets| f64::from(RUNGS[gets]))).sum()
     }
 }
 
@@ -137,25 +139,43 @@ fn what_somebodys_path_does_not_carry_is_for_others() {
 }
 
 #[test]
+fn what_somebodys_path_never_carries_is_not_kept_for_it() {
+    let mut town = Town::new(6_000_000);
+    for (number, path) in [(0, 2), (1, 2), (2, 0), (3, 0)] {
+        assert!(town.joins(number, false, path));
+    }
+    assert_eq!(town.get()[2..], [1, 1], "the first two may have a better path than it looks");
+    for _ in 0..30 {
+        town.now += Duration::from_secs(1);
+        let sent = town.sent();
+        town.uplink.sent(sent, town.now);
+        town.settles();
+    }
+    assert_eq!(town.get(), [2, 2, 0, 1]);
+}
+
+#[test]
 fn who_asks_for_a_quality_gets_no_better_one_and_who_has_little_room_neither() {
     let mut uplink = Uplink::new(known(20_000_000), [(RUNGS.to_vec(), true)]);
     let pinned = Want { rung: Some(2), best: None };
     let small = Want { rung: None, best: Some(1) };
     for (number, want) in [pinned, small, Want::default()].into_iter().enumerate() {
-        assert!(uplink.admit(&session(number), Asks { want, ..Asks::default() }));
+        assert!(uplink.admit(&session(number), None, Asks { want, ..Asks::default() }));
     }
-    let allowed: Vec<_> = (0..3).map(|number| uplink.allowed(&session(number))).collect();
+    let allowed: Vec<_> = (0..3).map(|number| uplink.allowed(&session(number), start())).collect();
     assert_eq!(allowed, [Some(2), Some(1), Some(0)]);
-    assert!(uplink.admit(&session(0), Asks { resumes: true, ..Asks::default() }), "it is there already");
-    assert_eq!(uplink.allowed(&session(0)), Some(0));
+    assert!(uplink.admit(&session(0), None, Asks { resumes: true, ..Asks::default() }), "it is there already");
+    assert_eq!(uplink.allowed(&session(0), start()), Some(0));
 }
 
 #[test]
 fn what_goes_beside_the_pictures_counts() {
     let mut town = Town::new(7_000_000);
     assert!(town.joins(0, false, 0) && town.joins(1, false, 0));
-    for _ in 0..30 {
-        town.uplink.sent(9_500_000.0, start());
+    for _ in 0..60 {
+        town.now += Duration::from_secs(1);
+        let sent = 1.45 * town.sent();
+        town.uplink.sent(sent, town.now);
         town.settles();
     }
     assert_eq!(town.get(), [0, 1]);
@@ -164,13 +184,13 @@ fn what_goes_beside_the_pictures_counts() {
 #[test]
 fn an_uplink_that_shows_to_be_full_is_shared_and_tried_again() {
     let uplink = Uplink::new(Some(MaxBitrate::Measured), [(RUNGS.to_vec(), false)]);
-    let (mut town, mut now) = (Town { uplink, paths: BTreeMap::new(), gone: Vec::new() }, start());
+    let mut town = Town { uplink, paths: BTreeMap::new(), gone: Vec::new(), now: start() };
     for number in 0..4 {
         assert!(town.joins(number, false, 0));
     }
     assert_eq!(town.get(), [0; 4]);
     for number in 0..3 {
-        town.uplink.squeezed(&session(number), 2_000_000.0, now);
+        town.uplink.squeezed(&session(number), 2_000_000.0, town.now);
         town.settles();
     }
     // What the three got through, and what the fourth is sent.
@@ -178,8 +198,8 @@ fn an_uplink_that_shows_to_be_full_is_shared_and_tried_again() {
     assert!(town.joins(4, true, 0), "what was measured refuses no operator");
     assert!(town.gone.is_empty());
     for _ in 0..600 {
-        now += Duration::from_secs(1);
-        town.uplink.sent(0.0, now);
+        town.now += Duration::from_secs(1);
+        town.uplink.sent(0.0, town.now);
         town.settles();
     }
     assert_eq!(town.get(), [0; 5]);
@@ -188,8 +208,8 @@ fn an_uplink_that_shows_to_be_full_is_shared_and_tried_again() {
 #[test]
 fn without_a_bound_nobody_is_told_anything() {
     let mut uplink = Uplink::new(None, [(RUNGS.to_vec(), false)]);
-    assert!((0..1000).all(|number| uplink.admit(&session(number), Asks::default())));
-    assert!(uplink.poll_change().is_none() && uplink.allowed(&session(1)).is_none());
+    assert!((0..1000).all(|number| uplink.admit(&session(number), None, Asks::default())));
+    assert!(uplink.poll_change(start()).is_none() && uplink.allowed(&session(1), start()).is_none());
 }
 
 #[test]
