@@ -234,7 +234,8 @@ impl Store {
         // Not at once: a clock that went ahead may be set back, and what was taken back must not be good again.
         change.execute("DELETE FROM links WHERE expires <= ?1", [UnixTime(now.0.saturating_sub(KEPT_FOR))])?;
         change.execute(
-            "INSERT INTO links (id, robot, role, max_viewers, note, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO links (id, robot, role, max_viewers, note, created, expires, kid) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 id.as_str(),
                 new.robot.as_str(),
@@ -243,6 +244,7 @@ impl Store {
                 new.note,
                 now,
                 expires,
+                keyring.newest(),
             ],
         )?;
         change.commit()?;

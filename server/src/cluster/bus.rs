@@ -221,7 +221,7 @@ impl Bus {
                     for node in nodes.silent(Instant::now().into_std()) {
                         tracing::warn!(%node, "a server has said nothing for seconds, and counts as gone");
                         if self.events.send(Event::Ends(node)).await.is_err() {
-                            return Broken::Ending;
+                            return std::future::pending().await;
                         }
                     }
                     continue;
@@ -243,7 +243,8 @@ impl Bus {
                 Heard::Said(node, message) => Event::Said(node, message),
             };
             if self.events.send(event).await.is_err() {
-                return Broken::Ending;
+                // What is still to be said is said first, by who speaks.
+                return std::future::pending().await;
             }
         }
     }

@@ -26,6 +26,8 @@ pub(super) enum Broken {
     Forgotten,
     #[error("more was said than could be taken")]
     Overrun,
+    #[error("what it says cannot be kept")]
+    Store,
     #[error("the server is ending")]
     Ending,
 }

@@ -1,10 +1,10 @@
 //! Keys, links and operators, which servers that belong together share: a hash in Redis has all records, and a channel says
 //! which are new. What is done while Redis cannot be reached is told when it can.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use redis::{Client, aio::MultiplexedConnection};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::{
     Keys,
@@ -26,6 +26,11 @@ const PUT: &str = "
 
 /// How many go at once: others wait behind them.
 const BATCH: usize = 256;
+
+const LATER: Duration = Duration::from_secs(10);
+
+/// How often it is asked whether Redis is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Ledger {
     redis: Client,
@@ -54,8 +59,10 @@ impl Ledger {
             if !std::mem::replace(&mut complained, true) {
                 tracing::warn!(error = %broken, "keys and links are not shared with other servers");
             }
+            // A disk that is full does not become larger so soon.
+            let again = if let Broken::Store = broken { LATER } else { AGAIN };
             tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
+                () = tokio::time::sleep(again) => {}
                 () = self.keeper.closed() => return,
             }
         }
@@ -94,8 +101,14 @@ impl Ledger {
         mut connection: MultiplexedConnection,
         mut ears: Ears,
     ) -> Result<std::convert::Infallible, Broken> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // A line that nobody says anything on may have been cut.
+                _ = look.tick() => {
+                    let _: String = redis::cmd("PING").query_async(&mut connection).await?;
+                }
                 heard = ears.hear() => {
                     let heard = String::from_utf8(heard?).ok();
                     let record = heard.as_deref().and_then(|heard| heard.split_once('\n'));
@@ -117,10 +130,7 @@ impl Ledger {
         self.keeper.run(errand).await;
         let (records, last) = match changed.await.map_err(|_| Broken::Ending)? {
             Ok(changed) => changed,
-            Err(error) => {
-                cannot_be_kept(&error);
-                return Ok(());
-            }
+            Err(error) => return Err(cannot_be_kept(&error)),
         };
         for batch in records.chunks(BATCH) {
             let mut put = redis::cmd("EVAL");
@@ -143,17 +153,19 @@ impl Ledger {
                 match store.merge(&record, now) {
                     Ok(Merged::Spent) => spent.push(record.name),
                     Ok(Merged::Taken | Merged::Known) => {}
-                    Err(BadRecord::Store(error)) => cannot_be_kept(&error),
+                    Err(BadRecord::Store(error)) => return Err(error),
                     Err(error) => tracing::warn!(%error, "a record of another server's was left alone"),
                 }
             }
-            spent
+            Ok(spent)
         });
         self.keeper.run(errand).await;
-        merged.await.map_err(|_| Broken::Ending)
+        merged.await.map_err(|_| Broken::Ending)?.map_err(|error| cannot_be_kept(&error))
     }
 }
 
-fn cannot_be_kept(error: &StoreError) {
+/// All of it is told again, and taken, when it can be.
+fn cannot_be_kept(error: &StoreError) -> Broken {
     tracing::error!(error = error as &dyn std::error::Error, "keys and links of other servers cannot be kept");
+    Broken::Store
 }

@@ -108,8 +108,17 @@ pub(super) struct Others {
     robots: BTreeMap<RobotId, Listed>,
     /// Viewers of robots that are here, and where they are themselves.
     guests: BTreeMap<PeerId, NodeId>,
-    /// Those who wait for pictures, and from where.
-    askers: BTreeMap<Asker, NodeId>,
+    /// Pictures that were asked for, by the number of who was first.
+    fetches: BTreeMap<Asker, Fetch>,
+}
+
+/// A picture that another server is asked for, once for all who wait for it.
+#[derive(Debug)]
+struct Fetch {
+    node: NodeId,
+    robot: RobotId,
+    camera: Option<CameraId>,
+    wanted: Vec<Asker>,
 }
 
 impl Others {
@@ -149,7 +158,7 @@ impl Others {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.guests.is_empty() && self.askers.is_empty()
+        self.guests.is_empty() && self.fetches.is_empty()
     }
 }
 
@@ -187,8 +196,8 @@ impl Rooms {
                 }
             }
             Elsewhere::Pictured(asker, answer) => {
-                if self.others.askers.remove(&asker).is_some() {
-                    self.out.push_back(Output::Snapshot { asker, answer });
+                for asker in self.others.fetches.remove(&asker).into_iter().flat_map(|fetch| fetch.wanted) {
+                    self.out.push_back(Output::Snapshot { asker, answer: answer.clone() });
                 }
             }
         }
@@ -285,18 +294,31 @@ impl Rooms {
     /// Somebody wants a picture. Whether that is another server's business.
     pub(super) fn fetch_snapshot(&mut self, asker: Asker, robot: &RobotId, camera: Option<&CameraId>) -> bool {
         let Some(node) = self.node_of(robot).cloned() else { return false };
-        if self.others.askers.len() >= MAX_ASKERS {
+        let under_way = |fetch: &&mut Fetch| fetch.robot == *robot && fetch.camera.as_ref() == camera;
+        let waiting: usize = self.others.fetches.values().map(|fetch| fetch.wanted.len()).sum();
+        if waiting >= MAX_ASKERS {
             self.out.push_back(Output::Snapshot { asker, answer: Err(notices::too_many_snapshots()) });
             return true;
         }
-        self.others.askers.insert(asker, node.clone());
-        self.forward(&node, Onward::Snapshot { asker, robot: robot.clone(), camera: camera.cloned() });
+        if let Some(fetch) = self.others.fetches.values_mut().find(under_way) {
+            fetch.wanted.push(asker);
+            return true;
+        }
+        let (robot, camera) = (robot.clone(), camera.cloned());
+        let fetch = Fetch { node: node.clone(), robot: robot.clone(), camera: camera.clone(), wanted: vec![asker] };
+        self.others.fetches.insert(asker, fetch);
+        self.forward(&node, Onward::Snapshot { asker, robot, camera });
         true
     }
 
     pub(super) fn forget_asker(&mut self, asker: Asker) {
-        if let Some(node) = self.others.askers.remove(&asker) {
-            self.forward(&node, Onward::SnapshotUnasked(asker));
+        for fetch in self.others.fetches.values_mut() {
+            fetch.wanted.retain(|wanted| *wanted != asker);
+        }
+        // Nobody waits for it any more.
+        let unasked = self.others.fetches.extract_if(.., |_, fetch| fetch.wanted.is_empty());
+        for (first, fetch) in unasked.collect::<Vec<_>>() {
+            self.forward(&fetch.node, Onward::SnapshotUnasked(first));
         }
     }
 
@@ -387,8 +409,8 @@ impl Rooms {
     }
 
     fn no_pictures_from(&mut self, meant: impl Fn(&NodeId) -> bool) {
-        let gone = self.others.askers.extract_if(.., |_, node| meant(node));
-        for (asker, _) in gone.collect::<Vec<_>>() {
+        let gone = self.others.fetches.extract_if(.., |_, fetch| meant(&fetch.node));
+        for asker in gone.flat_map(|(_, fetch)| fetch.wanted).collect::<Vec<_>>() {
             self.out.push_back(Output::Snapshot { asker, answer: Err(notices::unreachable()) });
         }
     }

@@ -48,11 +48,11 @@ impl Store {
     }
 }
 
-/// A key is of use while a link is good that is as old as the key's successor, or older.
+/// A key is of use while a link is good that it has signed: where that is not known, one that is as old as its successor, or older.
 fn forget_spent(change: &Transaction<'_>, now: UnixTime) -> Result<(), StoreError> {
     let spent = "DELETE FROM signing_keys WHERE EXISTS (SELECT 1 FROM signing_keys AS next WHERE next.kid > signing_keys.kid \
-                 AND next.created <= ?2 AND NOT EXISTS (SELECT 1 FROM links \
-                 WHERE links.created <= next.created AND expires > ?1 AND revoked IS NULL))";
+                 AND next.created <= ?2 AND NOT EXISTS (SELECT 1 FROM links WHERE expires > ?1 AND revoked IS NULL \
+                 AND (links.kid = signing_keys.kid OR links.kid IS NULL AND links.created <= next.created)))";
     change.execute(spent, params![now, UnixTime(now.0.saturating_sub(VISITS_LAST))])?;
     Ok(())
 }

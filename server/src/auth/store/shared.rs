@@ -35,7 +35,8 @@ macro_rules! noting {
     };
 }
 
-/// What makes a database note its changes; what is there already was changed when it was made.
+/// What makes a database note its changes; what is there already was changed when it was made. Links say by which key they were
+/// signed from now on: with those of other servers, their age does not.
 pub(super) const STEP: &str = concat!(
     "CREATE TABLE changes (kind TEXT, id TEXT, at INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
     CREATE INDEX changes_by_age ON changes (at);
@@ -43,7 +44,8 @@ pub(super) const STEP: &str = concat!(
     INSERT INTO changes SELECT 'link', id, coalesce(revoked, created) * 1000 FROM links;
     INSERT INTO changes SELECT 'operator', name, created * 1000 FROM operators;
     INSERT INTO changes SELECT 'link_key', kid, created * 1000 FROM signing_keys;
-    INSERT INTO changes SELECT 'visit', id, 0 FROM ended_visits;",
+    INSERT INTO changes SELECT 'visit', id, 0 FROM ended_visits;
+    ALTER TABLE links ADD COLUMN kid TEXT;",
     noting! {
         "robots" "INSERT" "robot" "NEW.id"
         "robots" "UPDATE" "robot" "NEW.id"
@@ -132,6 +134,7 @@ struct SharedLink {
     created: UnixTime,
     expires: UnixTime,
     revoked: Option<UnixTime>,
+    kid: Option<String>,
 }
 
 /// A key that links are signed with, or the hash of one that lets somebody in.
@@ -264,7 +267,8 @@ fn content(database: &Connection, key: &Key) -> Result<String, StoreError> {
             Ok(json(&robot.map(|robot| SharedRobot { keys, ..robot })))
         }
         Key::Link(id) => {
-            let columns = "SELECT robot, role, max_viewers, note, created, expires, revoked FROM links WHERE id = ?1";
+            let columns =
+                "SELECT robot, role, max_viewers, note, created, expires, revoked, kid FROM links WHERE id = ?1";
             let link = one(database, columns, id.as_str(), |row| {
                 Ok(SharedLink {
                     robot: parsed(row, 0)?,
@@ -274,6 +278,7 @@ fn content(database: &Connection, key: &Key) -> Result<String, StoreError> {
                     created: row.get(4)?,
                     expires: row.get(5)?,
                     revoked: row.get(6)?,
+                    kid: row.get(7)?,
                 })
             })?;
             Ok(json(&link))
@@ -311,14 +316,14 @@ fn put_robot(change: &Transaction<'_>, id: &RobotId, robot: Option<SharedRobot>)
 }
 
 fn put_link(change: &Transaction<'_>, id: &LinkId, link: &SharedLink) -> Result<(), StoreError> {
-    let SharedLink { robot, role, max_viewers, note, created, expires, revoked } = link;
+    let SharedLink { robot, role, max_viewers, note, created, expires, revoked, kid } = link;
     // What was taken back anywhere stays so.
-    let put = "INSERT INTO links (id, robot, role, max_viewers, note, created, expires, revoked) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+    let put = "INSERT INTO links (id, robot, role, max_viewers, note, created, expires, revoked, kid) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                ON CONFLICT DO UPDATE SET revoked = coalesce(revoked, excluded.revoked)";
     let max_viewers = max_viewers.map(NonZeroU32::get);
     let (id, robot) = (id.as_str(), robot.as_str());
-    change.execute(put, params![id, robot, word(role), max_viewers, note, created, expires, revoked])?;
+    change.execute(put, params![id, robot, word(role), max_viewers, note, created, expires, revoked, kid])?;
     Ok(())
 }
 

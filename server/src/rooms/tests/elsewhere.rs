@@ -419,8 +419,16 @@ fn pictures_come_from_elsewhere_and_are_not_waited_for_in_vain() {
     };
     ask(&mut town, 7);
     assert_said(&town.told(), &["r-1 [\"snapshot\""]);
+    // The same picture is fetched once, for whoever of them is still there.
+    ask(&mut town, 5);
+    ask(&mut town, 6);
+    assert_eq!(town.told(), [""; 0]);
+    town.input(0, Input::SnapshotUnasked(Asker(6)));
     town.tear();
-    assert_said(&town.told(), &["7 robot_offline"]);
+    let told = town.told();
+    assert_said(&told, &["7 robot_offline"]);
+    assert_said(&told, &["5 robot_offline"]);
+    assert_eq!(told.len(), 2);
     town.mend();
     ask(&mut town, 8);
     town.told();

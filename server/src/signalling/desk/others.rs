@@ -24,7 +24,7 @@ pub(super) struct Others {
     /// Viewers here that wait for an answer from there: at most one each.
     replies: BTreeMap<PeerId, Pending>,
     /// Operators who have sent somebody away.
-    errands: BTreeMap<u64, oneshot::Sender<bool>>,
+    errands: BTreeMap<u64, (NodeId, oneshot::Sender<bool>)>,
     numbers: u64,
 }
 
@@ -67,7 +67,6 @@ impl Desk {
             Event::OutOfReach => {
                 self.others.line = None;
                 self.handle(Input::Elsewhere(Elsewhere::OutOfReach));
-                self.others.errands.clear();
                 self.no_replies_from(None);
             }
             Event::Begins(node, robots) => {
@@ -151,7 +150,7 @@ impl Desk {
                 self.say_to(node, Message::SentAway { asker, found });
             }
             Message::SentAway { asker, found } => {
-                if let Some(answer) = self.others.errands.remove(&asker) {
+                if let Some((_, answer)) = self.others.errands.remove(&asker) {
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(found);
                 }
@@ -185,8 +184,8 @@ impl Desk {
     pub(super) fn send_away(&mut self, robot: RobotId, beginning: SessionId, answer: oneshot::Sender<bool>) {
         if let Some(node) = self.rooms.node_of(&robot).cloned() {
             let asker = self.others.number();
-            self.others.errands.retain(|_, waiting| !waiting.is_closed());
-            self.others.errands.insert(asker, answer);
+            self.others.errands.retain(|_, (_, waiting)| !waiting.is_closed());
+            self.others.errands.insert(asker, (node.clone(), answer));
             self.say_to(node, Message::SendAway { asker, robot, beginning });
             return;
         }
@@ -235,6 +234,7 @@ impl Desk {
 
     /// Those who wait for answers from there do so no longer, and are told when they may ask again.
     fn no_replies_from(&mut self, of: Option<&NodeId>) {
+        self.others.errands.retain(|_, (node, _)| of.is_some_and(|of| of != node));
         let gone = self.others.replies.extract_if(.., |_, pending| of.is_none_or(|of| *of == pending.node));
         let gone: Vec<Pending> = gone.map(|(_, pending)| pending).collect();
         for Pending { ack, .. } in gone {

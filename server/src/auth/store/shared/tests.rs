@@ -133,6 +133,30 @@ fn what_has_run_out_does_not_come_back() {
 }
 
 #[test]
+fn a_key_that_has_signed_a_good_link_stays_whoever_has_a_newer_one() {
+    let (_places, mut stores) = two();
+    stores[0].add_robot(&robot(), Access::Link, NOW).expect("added");
+    // Long ago, and by themselves since: the other's key is newer, and older than the link.
+    for (store, age) in stores.iter_mut().zip([20, 10]) {
+        let created = UnixTime(UnixTime::now().0 - age * 24 * 3600);
+        let kid = format!("{:012x}0000", created.0);
+        store.database.execute("DELETE FROM signing_keys", []).expect("none");
+        let add = "INSERT INTO signing_keys (kid, secret, created) VALUES (?1, ?2, ?3)";
+        store.database.execute(add, params![kid, [7_u8; 32], created]).expect("added");
+    }
+    add_link(&mut stores[0]);
+    share(&mut stores);
+    let keys = |store: &Store| -> i64 {
+        store.database.query_row("SELECT count(*) FROM signing_keys", [], |row| row.get(0)).expect("a number")
+    };
+    stores[0].ensure_link_key(UnixTime::now()).expect("tidied up");
+    assert_eq!(keys(&stores[0]), 2);
+    let all = UnixTime(UnixTime::now().0 + 3601);
+    stores[0].ensure_link_key(all).expect("tidied up");
+    assert_eq!(keys(&stores[0]), 1, "it has run out");
+}
+
+#[test]
 fn what_cannot_be_is_left_alone() {
     let (_places, [mut store, _]) = two();
     let date = format!("{:0DATE$}", NOW.0 * 1000);
