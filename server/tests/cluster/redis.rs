@@ -1,6 +1,6 @@
 //! A Redis of a test's own, to stop and to start again.
 
-use std::{net::TcpListener, process::Stdio};
+use std::{net::TcpListener, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -49,6 +49,17 @@ impl Redis {
             }
         })
         .await;
+    }
+
+    /// What it has spent since it began: processor time, and commands that it was given.
+    pub(crate) async fn spent(&self) -> (Duration, u64) {
+        let info = self.answer("INFO").await.expect("it is there");
+        let value = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line of INFO");
+            line.trim().parse::<f64>().expect("a number")
+        };
+        let cpu = value("used_cpu_user:") + value("used_cpu_sys:");
+        (Duration::from_secs_f64(cpu), value("total_commands_processed:") as u64)
     }
 
     /// What it says to a command, if it is there.

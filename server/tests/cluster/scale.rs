@@ -60,11 +60,23 @@ async fn joining_a_robot_at_another_server_takes_little_longer() {
         robots.push(tokio::spawn(async move { robot.ended().await }));
     }
     let (mut here, mut there) = (Vec::new(), Vec::new());
+    let cpu = |servers: &[&Running]| servers.iter().map(|server| server.footprint().cpu).sum::<Duration>();
+    let (one, both) = ([&alone], two.servers.each_ref());
+    let before = (cpu(&one), cpu(&both), two.redis.spent().await);
     for round in 0..ROUNDS {
         let first = 1000 * (round + 1);
         here.push(quantile(&mut joins(&alone, "r", first).await, 0.99));
         there.push(quantile(&mut joins(&two.servers[1], "r", first).await, 0.99));
     }
+    let redis = two.redis.spent().await;
+    let of_each = |spent: Duration| spent / (JOINING * ROUNDS) as u32;
+    println!(
+        "processor time of a join: {:?} at one server, {:?} at both of two, and {:?} with {:.1} commands at Redis",
+        of_each(cpu(&one) - before.0),
+        of_each(cpu(&both) - before.1),
+        of_each(redis.0 - before.2.0),
+        (redis.1 - before.2.1) as f64 / (JOINING * ROUNDS) as f64
+    );
     println!("{JOINING} join at once, p99 of {ROUNDS} times: {here:?} at one server, {there:?} across two");
     let (here, there) = (quantile(&mut here, 0.5), quantile(&mut there, 0.5));
     assert!(there.as_secs_f64() <= SLOWER * here.as_secs_f64(), "{there:?} beside {here:?}");
