@@ -1,4 +1,5 @@
-//! Session descriptions and candidates: what gets past the server keeps its bounds, and what a robot makes of an answer does.
+//! Session descriptions and candidates: what gets past the server keeps its bounds, and so does what a robot makes of an answer or
+//! of a player's offer.
 
 use protocol::{Candidate, MAX_CANDIDATES, MAX_SDP_BYTES, MAX_SDP_MEDIA, Reach, Sdp};
 
@@ -11,10 +12,11 @@ pub fn sdp(data: &[u8]) {
     let mut script = Script::new(data);
     let kind = script.byte();
     let Ok(text) = std::str::from_utf8(script.rest()) else { return };
-    match kind % 3 {
+    match kind % 4 {
         0 => description(text),
         1 => candidate(text),
-        _ => answer(text),
+        2 => answer(text),
+        _ => offer(text),
     }
 }
 
@@ -65,4 +67,19 @@ fn answer(text: &str) {
     assert!(answered.candidates.iter().all(|candidate| candidate.starts_with("candidate:")));
     assert!(answered.payload_types.iter().flatten().all(|payload_type| *payload_type < 128), "{answered:?}");
     assert!(sdp.as_str().contains(answered.ufrag.as_str()));
+}
+
+fn offer(text: &str) {
+    let Ok(sdp) = Sdp::try_from(text.to_owned()) else { return };
+    let replied = match broadcaster::fuzz::session::replied(sdp.as_str()) {
+        Ok(replied) => replied,
+        Err(error) => return assert!(!error.is_empty()),
+    };
+    let sections = |sdp: &str| sdp.lines().filter(|line| line.starts_with("m=")).count();
+    match Sdp::try_from(replied.clone()) {
+        Ok(answer) => assert_eq!(sections(answer.as_str()), sections(sdp.as_str()), "each in its place"),
+        // What was offered is said again, and may be long.
+        Err(_) => assert!(replied.len() > MAX_SDP_BYTES, "{replied}"),
+    }
+    assert_eq!(replied.matches("a=sendonly").count().clamp(1, 2), replied.matches("a=sendonly").count());
 }

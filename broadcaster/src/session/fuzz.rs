@@ -8,11 +8,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use protocol::{Candidate, Description, DescriptionKind, Sdp, ToServer, Wishes};
 
-use super::{Addresses, Invitation, Session, SessionEvent, answer, channel::Channel, offer::Offer};
+use super::{Addresses, Invitation, Session, SessionEvent, answer, channel::Channel, offer::Offer, reply};
 use crate::{
     delivery::{Burst, Qualities},
     media::{AccessUnit, Encoding, Moment, NtpTime, PacketSize, Rings, VideoCodec},
-    transport::{Datagram, Local, fuzz::Shared},
+    transport::{
+        Datagram, Local,
+        fuzz::{Shared, shown},
+    },
 };
 
 /// What an answer amounts to.
@@ -38,6 +41,16 @@ pub fn answered(sdp: &str) -> Result<Answered, String> {
         candidates: answer.candidates,
         payload_types: [Some(format.payload_type), format.repair, format.audio.map(|audio| audio.payload_type)],
     })
+}
+
+/// Answers an offer of a player's with all that there is: what it is answered, if that can be said.
+pub fn replied(sdp: &str) -> Result<String, String> {
+    let codecs = [VideoCodec::H264, VideoCodec::Vp8];
+    let rings = Rings::new(codecs.map(|codec| Encoding::Video { rung: 0, codec }).into_iter().chain([Encoding::Audio]));
+    let ours = Offer::new(&rings, |_| true, false);
+    let offered = reply::parse(sdp, &ours).map_err(|error| error.to_string())?;
+    let (credentials, fingerprint) = shown();
+    Ok(offered.answer(&ours, &credentials, &fingerprint, &[]))
 }
 
 /// A viewer's data channel, as DTLS brings it.
