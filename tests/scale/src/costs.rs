@@ -10,7 +10,8 @@ use serde::Deserialize;
 pub(crate) struct Costs {
     /// A packet to one viewer, at the robot (`make bench`, `packet/1000`).
     pub(crate) packet: f64,
-    /// A viewer's handshake, at the robot (`make bench`, `join/50/fan-out's cpu`).
+    /// A viewer's handshake, at the robot: of fifty who join at once all have a packet within 80 ms (README), which is this for each,
+    /// the viewers' half and the picture included. `make bench` says what of it is the robot's (`join/50/fan-out's cpu`).
     pub(crate) handshake: f64,
     /// A viewer's memory, at the robot (`make bench`) …
     pub(crate) robot_memory: f64,
@@ -27,12 +28,12 @@ pub(crate) struct Costs {
     pub(crate) hop: f64,
 }
 
-/// 2026-11-22, two cores of a shared Intel Xeon.
+/// Of 2026-11-21 and 2026-11-22, as docs/scale.md says.
 impl Default for Costs {
     fn default() -> Self {
         Self {
             packet: 0.72e-6,
-            handshake: 1.1e-3,
+            handshake: 1.6e-3,
             robot_memory: 50.0 * 1024.0,
             server_memory: 18.7e3,
             server_idle: 2.6e-6,
