@@ -19,10 +19,17 @@ const TOLD = ["state", "look"];
 const LOOK = ["yaw", "pitch", "fov", "eye"] as const;
 const PLACE = ["server", "robot", "camera", "grid", "token"] as const;
 
+function framed(): HTMLIFrameElement {
+  const frame = document.createElement("iframe");
+  frame.allow = FEATURES;
+  frame.allowFullscreen = true;
+  return frame;
+}
+
 class PanocastView extends HTMLElement {
   static readonly observedAttributes = [...PLACE, ...LOOK, "muted"];
 
-  readonly #frame = document.createElement("iframe");
+  #frame = framed();
   #look: Partial<Record<string, unknown>> = {};
   #state = "connecting";
   /** What was said before there was somebody to hear it; nothing once there is. */
@@ -37,8 +44,6 @@ class PanocastView extends HTMLElement {
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     root.adoptedStyleSheets = [style];
     root.append(this.#frame);
-    this.#frame.allow = FEATURES;
-    this.#frame.allowFullscreen = true;
   }
 
   /** `connecting`, `live`, `stalled`, `reconnecting`, `waiting`, `failed` or `refused`. */
@@ -65,7 +70,6 @@ class PanocastView extends HTMLElement {
   }
 
   connectedCallback(): void {
-    this.#frame.title = this.getAttribute("title") ?? "Live view";
     addEventListener("message", this.#hear);
     this.#open();
   }
@@ -73,7 +77,6 @@ class PanocastView extends HTMLElement {
   disconnectedCallback(): void {
     removeEventListener("message", this.#hear);
     this.#begin();
-    this.#frame.removeAttribute("src");
   }
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
@@ -87,16 +90,23 @@ class PanocastView extends HTMLElement {
     return this.getAttribute("server") ?? HOME;
   }
 
-  /** Nobody is there yet. */
+  /**
+   * Nobody is there yet. The frame is another one, since the page in the former still speaks until it is gone: taken for
+   * the page that comes, it would be told what that one has to hear.
+   */
   #begin(): void {
     this.#state = "connecting";
     this.#unheard ??= [];
+    const former = this.#frame;
+    this.#frame = framed();
+    this.#frame.title = this.getAttribute("title") ?? "Live view";
+    former.replaceWith(this.#frame);
   }
 
   #open(): void {
     this.#begin();
     const robot = this.getAttribute("robot");
-    if (robot === null) return this.#frame.removeAttribute("src");
+    if (robot === null) return;
     const camera = this.getAttribute("camera");
     const path = ["embed", robot, ...(camera === null ? [] : [camera])].map(encodeURIComponent).join("/");
     const url = new URL(`/${path}`, this.#server);
@@ -107,8 +117,6 @@ class PanocastView extends HTMLElement {
     if (this.hasAttribute("grid")) url.searchParams.set("grid", "");
     const token = this.getAttribute("token");
     if (token !== null) url.hash = `token=${token}`;
-    // An address that differs behind its # only would be the same page, which has read it already.
-    this.#frame.removeAttribute("src");
     this.#frame.src = url.href;
   }
 
