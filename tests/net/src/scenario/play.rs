@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     chromium::Chromium,
+    ground::Path,
     sight::{Millis, Span},
     stage::{PATIENCE, Robot, Server, Stage, Watcher, Witness, now},
     verdict::{Figure, Mark, Outcome},
@@ -20,6 +21,8 @@ pub(super) struct Play {
     witness: Witness,
     /// Whether what happens is none of the witness' business.
     apart: bool,
+    /// What it missed while the robot itself was cut off.
+    cut: u64,
     /// How many offers the witness should get.
     offers: usize,
     marks: Vec<Mark>,
@@ -36,7 +39,7 @@ impl Play {
     pub(super) async fn begin_with(stage: &mut Stage, server: Server, robot: Robot) -> anyhow::Result<Self> {
         let watcher = stage.watcher(&server).await?;
         let witness = stage.witness(&server).await?;
-        Ok(Self { server, robot, watcher, witness, apart: true, offers: 1, marks: Vec::new(), begun: now() })
+        Ok(Self { server, robot, watcher, witness, apart: true, cut: 0, offers: 1, marks: Vec::new(), begun: now() })
     }
 
     /// Robots that were away for long make new offers.
@@ -47,6 +50,18 @@ impl Play {
     /// What happens to the robot's line happens to the witness.
     pub(super) fn concerns_everybody(&mut self) {
         self.apart = false;
+    }
+
+    /// Cuts the robot itself off for so long, which nobody but it is to be blamed for.
+    pub(super) async fn cut_robot_off(&mut self, time: Duration) {
+        self.mark("robot cut off");
+        let before = self.witness.viewer.reception().missed;
+        self.robot.uplink.line.change(Path::CUT);
+        tokio::time::sleep(time).await;
+        self.robot.uplink.line.change(Path::PERFECT);
+        // What is missing shows by what comes after it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.cut += self.witness.viewer.reception().missed.saturating_sub(before);
     }
 
     /// Notes that this happens now.
@@ -73,11 +88,12 @@ impl Play {
 
     /// The end: with a picture of the page, and what holds in every scenario.
     pub(super) async fn end(self, stage: &Stage) -> anyhow::Result<Outcome> {
-        let Self { watcher, witness, apart, offers, marks, begun, .. } = self;
+        let Self { watcher, witness, apart, cut, offers, marks, begun, .. } = self;
         let mut outcome = seen(stage, &watcher.page, begun, marks).await?;
         let reception = witness.viewer.reception();
         if apart {
-            let missed = Figure::Share(reception.missed as f64 / reception.packets.max(1) as f64);
+            let missed = reception.missed.saturating_sub(cut) as f64;
+            let missed = Figure::Share(missed / reception.packets.max(1) as f64);
             outcome.fast_at_most("packets that a witness missed", missed, Figure::Share(WITNESS_MISSES));
         }
         let uncalled = Figure::Count((f64::from(reception.offers) - offers as f64).abs());

@@ -224,10 +224,7 @@ async fn fault(stage: &Stage, play: &mut Play, house: &mut House, random: &mut S
             stage.restart(&mut play.server).await?;
         }
         1 | 2 => {
-            play.mark("robot cut off");
-            play.robot.uplink.line.change(Path::CUT);
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            play.robot.uplink.line.change(Path::PERFECT);
+            play.cut_robot_off(Duration::from_secs(3)).await;
         }
         3..8 => line.change(Path::both(Conditions { loss: random.random_range(0.01..0.15), ..Conditions::PERFECT })),
         8..12 => {
