@@ -14,7 +14,8 @@ const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf
 
 const [, list] = read("deny.toml").match(/^\[licenses\]\nallow = \[([^\]]*)\]/m) ?? [];
 if (list === undefined) throw new Error("deny.toml lists no licences where they are looked for");
-const allowed = new Set([...list.matchAll(/"([^"]+)"/g)].map(([, licence]) => licence));
+// What LiveKit's client needs of TypeScript asks for even less than the others; no crate comes so.
+const allowed = new Set(["0BSD", ...[...list.matchAll(/"([^"]+)"/g)].map(([, licence]) => licence)]);
 
 /** Whether one of the choices that an expression gives holds nothing but what is allowed. Brackets within make it a no. */
 function isAllowed(expression = "") {

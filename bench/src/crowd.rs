@@ -208,6 +208,11 @@ fn pass_offers(mut said: Receiver<ToServer>, orders: &Orders) {
             | ToServer::SnapshotFailed { .. }
             | ToServer::Report { .. }
             | ToServer::Audience { .. }
+            | ToServer::Arrived { .. }
+            | ToServer::Publish { .. }
+            | ToServer::Published { .. }
+            | ToServer::Recall { .. }
+            | ToServer::Unpublish { .. }
             | ToServer::Reception { .. } => Ok(()),
         };
         if let Err(error) = passed {

@@ -2,7 +2,7 @@
 //!
 //! A frame's way: `capture` (GStreamer) → `media` (packets, made once, in a ring) → `fanout` (one thread, one UDP port) →
 //! `session` (one per viewer), which is a `transport` (ICE and DTLS) and a `delivery` (a place in the ring, sealed with
-//! `srtp`); `reach` knows how the port is reached from elsewhere, `attitude` how the robot leans. [`signalling`] is the line to
+//! `srtp`); `publish` sends it to a media server for crowds; `reach` knows how the port is reached from elsewhere, `attitude` how the robot leans. [`signalling`] is the line to
 //! the server, through which
 //! viewers come and go. `record` keeps what cameras give: files on disk, and single pictures for the server. [`run`] owns all
 //! tasks, and says in a [`report`] how they do; [`commands`] are what the binary offers.
@@ -19,6 +19,7 @@ mod fanout;
 pub mod fuzz;
 mod media;
 mod networks;
+mod publish;
 mod reach;
 mod record;
 pub mod report;
@@ -45,6 +46,7 @@ use attitude::Listener;
 use config::Config;
 use fanout::{Fanout, Limits, Named, Port, Surroundings};
 use media::PacketSize;
+use publish::Publisher;
 use reach::ReachTasks;
 use record::Photographer;
 use report::Report;
@@ -125,6 +127,7 @@ pub async fn run(
     let (server, outgoing) = mpsc::channel(SIGNALLING_QUEUE);
     let (snapshots, requests) = mpsc::channel(SNAPSHOT_QUEUE);
     let (answers, pictures) = mpsc::channel(SNAPSHOT_QUEUE);
+    let is_at_home = config.server.is_loopback();
     let link = Link { server: config.server, fingerprint: config.fingerprint, events, outgoing, snapshots, pictures };
     let mut recorders = JoinSet::new();
     let record_cancel = CancellationToken::new();
@@ -132,14 +135,18 @@ pub async fn run(
     if !tapes.is_empty() {
         recorders.spawn(record::run(config.recording, config.robot.clone(), tapes, record_cancel.child_token()));
     }
+    let (publisher, published) = Publisher::new();
     let limits = Limits {
         threads: config.fanout.threads.get(),
         max_viewers: config.media.max_viewers,
         packet_size: PacketSize::on_wire(usize::from(config.media.max_packet)),
         max_bitrate: config.uplink.max_bitrate,
+        spill: config.spill,
+        is_at_home,
     };
     let (requests, inputs, reach) = ReachTasks::new();
-    let surroundings = Surroundings { port, link: link_events, server, requests, inputs, attitude, reports };
+    let surroundings =
+        Surroundings { port, link: link_events, server, requests, inputs, attitude, reports, publisher: published };
     let fanout = Fanout::new(Named { robot: config.robot, key: config.key }, feeds, identity, limits, surroundings);
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let tasks_cancel = CancellationToken::new();
@@ -158,6 +165,11 @@ pub async fn run(
             Ok(())
         });
     }
+    let run_publisher = publisher.run(link_cancel.child_token());
+    tasks.spawn(async move {
+        run_publisher.await;
+        Ok(())
+    });
     let run_reach = reach.run(link_cancel.child_token());
     tasks.spawn(async move {
         run_reach.await;
@@ -177,7 +189,7 @@ pub async fn run(
     // The fan-out says goodbye through the link and to relays, these hang up when that is said, the cameras stop.
     tasks_cancel.cancel();
     let hung_up = async {
-        drain(&mut tasks, 2).await;
+        drain(&mut tasks, 3).await;
         link_cancel.cancel();
         drain(&mut tasks, 0).await;
     };

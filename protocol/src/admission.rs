@@ -39,6 +39,14 @@ pub struct Watch {
     /// A session whose media this viewer still receives, to be bound to its new connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<SessionId>,
+    /// What else this viewer can have the picture by than a connection to the robot. Empty: nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<MediaKind>>"))]
+    pub takes: Vec<MediaKind>,
+    /// What this viewer watches goes on until it says `arrived` of what it asks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub beside: bool,
     #[serde(flatten)]
     pub wishes: Wishes,
 }
@@ -143,6 +151,10 @@ pub struct Register {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(test, ts(as = "Option<BTreeMap<SessionId, LinkId>>"))]
     pub links: BTreeMap<SessionId, LinkId>,
+    /// Cameras whose pictures still reach the server's media server from before this connection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<CameraId>>"))]
+    pub published: Vec<CameraId>,
 }
 
 /// The answer to [`Register`].
@@ -163,6 +175,17 @@ pub struct Registration {
     /// Seconds between the reports that the server wants; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report_every: Option<u32>,
+    /// A media server that this robot's pictures may be published to; absent: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sfu: Option<Sfu>,
+}
+
+/// A media server that passes on to many viewers what a robot sends it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Sfu {
+    /// Of how many of a camera's qualities it makes use.
+    pub qualities: u8,
 }
 
 /// One camera as its robot announces it.
@@ -208,12 +231,50 @@ pub struct Rung {
 }
 
 /// Where the media comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Media {
     /// Straight from the robot, one peer connection per viewer.
     P2p,
+    /// From a room of LiveKit's, by its own client.
+    Livekit { url: String, token: MediaToken },
+    /// From a server that speaks WHEP: the viewer makes the offer, addressed to [`Admission::peer`], and gets the answer.
+    Whep,
+}
+
+/// The kinds of [`Media`] beside that which every viewer takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum MediaKind {
+    Livekit,
+    Whep,
+    /// One that a newer page knows.
+    #[serde(other)]
+    Other,
+}
+
+/// Lets one viewer into one room. It opens a door: not to be seen in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
+pub struct MediaToken(String);
+
+impl MediaToken {
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MediaToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 /// A STUN or TURN server, in the shape that browsers take.
@@ -257,6 +318,21 @@ pub struct Ticket {
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SessionRef {
     pub session: SessionId,
+}
+
+/// Which camera's pictures are meant, of those that the robot publishes or is about to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PublicationRef {
+    pub camera: CameraId,
+}
+
+/// How many watch a camera by the server's media server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Crowd {
+    pub camera: CameraId,
+    pub viewers: u32,
 }
 
 /// The trailing object of `broadcaster` and `broadcasterLeft` on their way to viewers.
@@ -363,7 +439,7 @@ mod tests {
             admitted += usize::from(matches!(reply, WatchReply::Admitted(_)));
             assert_eq!(serde_json::to_value(&reply).expect("encodes"), *value);
         }
-        assert_eq!((admitted, fixtures.watch_replies.len()), (6, 7));
+        assert_eq!((admitted, fixtures.watch_replies.len()), (8, 9));
         let not_ok = fixtures.watch_replies[0].to_string().replace("\"ok\":true", "\"ok\":false");
         assert!(serde_json::from_str::<WatchReply>(&not_ok).is_err());
     }

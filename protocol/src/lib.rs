@@ -26,8 +26,9 @@ mod snapshot;
 mod typescript;
 
 pub use admission::{
-    Admission, CameraInfo, Code, Hello, IceServer, LiveRobot, Media, Notice, Register, RegisterReply, Registration,
-    RobotRef, Rung, SessionRef, Ticket, Video, VideoCodec, Want, Watch, WatchReply, Wishes, Yes,
+    Admission, CameraInfo, Code, Crowd, Hello, IceServer, LiveRobot, Media, MediaKind, MediaToken, Notice,
+    PublicationRef, Register, RegisterReply, Registration, RobotRef, Rung, SessionRef, Sfu, Ticket, Video, VideoCodec,
+    Want, Watch, WatchReply, Wishes, Yes,
 };
 pub use attitude::{ATTITUDE_STREAM, Reading, Up, message as attitude_message};
 pub use candidate::{Candidate, CandidateError, Reach};

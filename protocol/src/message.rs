@@ -9,9 +9,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
-    Attachment, AudienceReport, Candidate, Code, Description, DescriptionKind, IceServer, Notice, PeerId, Reception,
-    Register, RobotRef, RobotReport, Sdp, SdpError, SessionRef, SnapshotFailure, SnapshotPiece, SnapshotRequest,
-    Ticket, Watch, snapshot::Placeholder,
+    Attachment, AudienceReport, Candidate, Code, Crowd, Description, DescriptionKind, IceServer, Notice, PeerId,
+    PublicationRef, Reception, Register, RobotRef, RobotReport, Sdp, SdpError, SessionRef, SnapshotFailure,
+    SnapshotPiece, SnapshotRequest, Ticket, Watch, snapshot::Placeholder,
 };
 
 /// Why an event could not be taken. Its text is meant for the sender.
@@ -79,6 +79,8 @@ json_arguments!(
     Ticket,
     SessionRef,
     RobotRef,
+    PublicationRef,
+    Crowd,
     Notice,
     SnapshotRequest,
     SnapshotPiece,
@@ -236,6 +238,16 @@ messages! {
         "audience" => Audience { audience: AudienceReport },
         /// How a viewer sees the picture.
         "reception" => Reception { reception: Reception, about: Option<SessionRef> },
+        /// A viewer has the picture by this session: what it watched before may end.
+        "arrived" => Arrived { about: SessionRef },
+        /// A robot wants to send a camera's pictures to the server's media server, and offers it a connection.
+        "publish" => Publish { camera: PublicationRef, description: Description },
+        /// They arrive there: viewers can be sent there, too.
+        "published" => Published { camera: PublicationRef },
+        /// They will not much longer: viewers are to come to the robot again.
+        "recall" => Recall { camera: PublicationRef },
+        /// They do so no more.
+        "unpublish" => Unpublish { camera: PublicationRef },
     }
 
     /// What the server tells a viewer.
@@ -250,6 +262,8 @@ messages! {
         "broadcasterLeft" => BroadcasterLeft { about: Option<RobotRef> },
         /// Of the server, or about a session, of its robot.
         "notice" => Notice { notice: Notice, about: Option<SessionRef> },
+        /// The picture comes another way from now on: ask again, beside what is watched by this session.
+        "move" => Move { about: SessionRef },
     }
 
     /// What the server tells a robot.
@@ -269,6 +283,12 @@ messages! {
         "iceServers" => IceServers { servers: Vec<IceServer> },
         /// Somebody wants a camera's current picture.
         "snapshot" => Snapshot { request: SnapshotRequest },
+        /// The media server's answer to `publish`.
+        "publishing" => Publishing { camera: PublicationRef, description: Description },
+        /// It did not take what was offered, or has it no more.
+        "notPublished" => NotPublished { camera: PublicationRef, notice: Notice },
+        /// So many watch there now.
+        "crowd" => Crowd { crowd: Crowd },
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `audit` tells who came, who did not, and why;
 //! - [`auth`] knows robots by their keys and viewers by their links;
 //! - `signalling` is the Socket.IO shell around it;
+//! - `sfu` asks a media server that passes on to crowds what robots send it once;
 //! - `cluster` is the line to other servers that share robots and viewers with this one;
 //! - `figures` counts and keeps what robots and viewers report, another pure core; `metrics` puts it into words;
 //! - `listen` lets connections in, and `tls` encrypts them;
@@ -29,6 +30,7 @@ mod listen;
 mod metrics;
 pub mod report;
 mod rooms;
+mod sfu;
 mod signalling;
 mod tls;
 mod turn;

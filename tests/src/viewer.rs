@@ -238,6 +238,7 @@ impl Watching {
             camera: self.options.camera.clone(),
             resume: self.session.as_ref().map(|session| session.id.clone()),
             wishes: self.options.wishes.clone(),
+            ..Watch::default()
         };
         link.ask(&ToServer::Watcher { watch: Some(watch) }).await
     }
@@ -277,7 +278,11 @@ impl Watching {
                 None => self.pending.push(candidate),
             },
             ToViewer::Notice { notice, .. } => self.reception.send_modify(|reception| reception.notices.push(notice)),
-            ToViewer::Answer { .. } | ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => {}
+            // It takes nothing but a connection to the robot.
+            ToViewer::Move { .. }
+            | ToViewer::Answer { .. }
+            | ToViewer::Broadcaster { .. }
+            | ToViewer::BroadcasterLeft { .. } => {}
         }
         Ok(())
     }

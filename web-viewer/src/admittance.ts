@@ -32,6 +32,11 @@ export class Admittance {
     return this.#wait.kind !== "none";
   }
 
+  /** Whether the next question waits for its time. */
+  get planned(): boolean {
+    return this.#wait.kind === "retry";
+  }
+
   /** Why we are not let in; nothing when we are, or nobody has said. */
   get problem(): Notice | undefined {
     return this.#problem;

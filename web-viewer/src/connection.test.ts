@@ -105,6 +105,7 @@ beforeEach(() => {
   streams.length = 0;
   connection = new Connection([], {
     answer: ({ sdp }) => FakePeer.log.push(sdp),
+    offer: () => undefined,
     candidate: () => undefined,
     state: (state) => FakePeer.log.push(`state ${state}`),
     stream: (stream) => streams.push(stream),

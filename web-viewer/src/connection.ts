@@ -11,20 +11,12 @@ import type { Gathered } from "./diagnosis";
 import { allowExtensions, canAllowExtensions } from "./extensions";
 import type { Hold, ReceivedSound } from "./lipsync";
 import { near } from "./nearness";
+import type { MediaLink, MediaLinkEvents } from "./media-link";
 import { ATTITUDE_STREAM, type Candidate, type Description, type IceServer } from "./protocol.gen";
 
-export interface ConnectionEvents {
-  answer(description: Description): void;
-  candidate(candidate: Candidate): void;
-  state(state: RTCPeerConnectionState): void;
-  stream(stream: MediaStream): void;
-  /** The robot says how it leans. */
-  attitude(message: ArrayBuffer): void;
-}
-
-export class Connection {
-  readonly #peer: RTCPeerConnection;
-  readonly #events: ConnectionEvents;
+export class Connection implements MediaLink {
+  readonly peer: RTCPeerConnection;
+  readonly #events: MediaLinkEvents;
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   readonly #candidates = new Candidates();
@@ -34,15 +26,15 @@ export class Connection {
   #listens = false;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(iceServers: IceServer[], events: ConnectionEvents) {
+  constructor(iceServers: IceServer[], events: MediaLinkEvents) {
     this.#events = events;
-    this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     const { signal } = this.#life;
-    this.#peer.addEventListener("track", (event) => this.#tracked(event), { signal });
-    this.#peer.addEventListener("connectionstatechange", () => events.state(this.#peer.connectionState), { signal });
-    this.#peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.#gather(candidate), { signal });
+    this.peer.addEventListener("track", (event) => this.#tracked(event), { signal });
+    this.peer.addEventListener("connectionstatechange", () => events.state(this.peer.connectionState), { signal });
+    this.peer.addEventListener("icecandidate", ({ candidate }) => candidate && this.#gather(candidate), { signal });
     const failed = ({ errorCode }: RTCPeerConnectionIceErrorEvent): unknown => this.#gathered.errors.add(errorCode);
-    this.#peer.addEventListener("icecandidateerror", failed, { signal });
+    this.peer.addEventListener("icecandidateerror", failed, { signal });
   }
 
   /**
@@ -54,6 +46,14 @@ export class Connection {
     return this.#turn;
   }
 
+  async answered(answer: Description): Promise<void> {
+    this.#answered = true;
+    await this.peer.setRemoteDescription(answer);
+  }
+
+  /** The robot is told with the question to watch. */
+  prefer(): void {}
+
   addCandidate(candidate: Candidate): void {
     if (this.#candidates.take(candidate)) this.#add(candidate);
   }
@@ -61,7 +61,7 @@ export class Connection {
   /** For the next path that is looked for: passwords of relays expire. */
   useIceServers(iceServers: IceServer[]): void {
     try {
-      this.#peer.setConfiguration({ ...this.#peer.getConfiguration(), iceServers });
+      this.peer.setConfiguration({ ...this.peer.getConfiguration(), iceServers });
     } catch (error) {
       console.debug("the servers stay as they are", error);
     }
@@ -91,12 +91,12 @@ export class Connection {
   }
 
   stats(): Promise<RTCStatsReport> {
-    return this.#peer.getStats();
+    return this.peer.getStats();
   }
 
   close(): void {
     this.#life.abort();
-    this.#peer.close();
+    this.peer.close();
   }
 
   async #negotiate(offer: Description): Promise<void> {
@@ -105,10 +105,10 @@ export class Connection {
     try {
       const { type, sdp } = offer;
       if (/^m=application /m.test(sdp)) this.#listen();
-      await this.#peer.setRemoteDescription({ type, sdp: canAllowExtensions() ? apart(sdp) : sdp });
+      await this.peer.setRemoteDescription({ type, sdp: canAllowExtensions() ? apart(sdp) : sdp });
       for (const candidate of this.#candidates.offered(offer.sdp)) this.#add(candidate);
-      allowExtensions(this.#peer.getTransceivers());
-      await this.#settle(await this.#peer.createAnswer(), sdp);
+      allowExtensions(this.peer.getTransceivers());
+      await this.#settle(await this.peer.createAnswer(), sdp);
     } catch (error) {
       this.#refused = true;
       if (signal.aborted) return;
@@ -116,7 +116,7 @@ export class Connection {
       this.#events.state("failed");
       return;
     }
-    const answer = this.#peer.localDescription?.sdp;
+    const answer = this.peer.localDescription?.sdp;
     if (answer === undefined || signal.aborted) return;
     this.#events.answer({ type: "answer", sdp: answer });
     if (this.#answered) return;
@@ -128,13 +128,13 @@ export class Connection {
     const sdp = near(answer.sdp ?? "", offer);
     if (sdp !== answer.sdp) {
       try {
-        await this.#peer.setLocalDescription({ type: "answer", sdp });
+        await this.peer.setLocalDescription({ type: "answer", sdp });
         return;
       } catch (error) {
         console.debug("the browser takes no answer but its own", error);
       }
     }
-    await this.#peer.setLocalDescription(answer);
+    await this.peer.setLocalDescription(answer);
   }
 
   /** What comes late is of no use: the next says more. */
@@ -142,7 +142,7 @@ export class Connection {
     if (this.#listens) return;
     this.#listens = true;
     const known = { negotiated: true, id: ATTITUDE_STREAM, ordered: false, maxRetransmits: 0 };
-    const channel = this.#peer.createDataChannel("attitude", known);
+    const channel = this.peer.createDataChannel("attitude", known);
     channel.binaryType = "arraybuffer";
     const heard = ({ data }: MessageEvent<unknown>): void => {
       if (data instanceof ArrayBuffer) this.#events.attitude(data);
@@ -156,13 +156,13 @@ export class Connection {
   }
 
   #receiver(kind: string): RTCRtpReceiver | undefined {
-    return this.#peer.getReceivers().find(({ track }) => track.kind === kind);
+    return this.peer.getReceivers().find(({ track }) => track.kind === kind);
   }
 
   #add(candidate: Candidate): void {
     // A candidate that names no section is for the first; browsers insist on being told.
     const init = candidate.sdpMid ? candidate : { sdpMLineIndex: 0, ...candidate };
-    this.#peer.addIceCandidate(init).catch((error: unknown) => {
+    this.peer.addIceCandidate(init).catch((error: unknown) => {
       // One way that cannot be tried is no reason to give up the others.
       console.debug("candidate not taken", error);
     });

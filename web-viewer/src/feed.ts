@@ -2,12 +2,14 @@
  * Brings one camera's picture to where it is seen: the session, its own link to the server, and the connection to the robot,
  * which know nothing of each other.
  */
+import { Connection } from "./connection";
 import type { Delay } from "./delay";
 import { diagnosisOf } from "./diagnosis";
 import { Incoming } from "./incoming";
+import type { MediaLink, MediaLinkEvents } from "./media-link";
 import { onNetworkChange } from "./network";
 import type { Pane } from "./pane";
-import type { Admission, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
+import type { Admission, Candidate, Description, MediaKind, Notice, ToViewer, VideoCodec, Want } from "./protocol.gen";
 import { Reporter } from "./reporter";
 import { Session } from "./session";
 import { Signalling } from "./signalling";
@@ -21,14 +23,17 @@ import { wordsFor, type Words } from "./words";
 const TICK = 250;
 const SAMPLE = 1000;
 
+/** What else than a connection to the robot pictures can come by. */
+const TAKES: MediaKind[] = ["livekit", "whep"];
+
 export interface FeedEvents {
   /** What there is to say of it. Often the same as before. */
   told(words: Words, session: string | undefined): void;
   admitted?(admission: Admission): void;
   /** Another connection is made. */
   connects?(): void;
-  /** The picture comes by another stream. */
-  attached?(): void;
+  /** The picture comes by another stream, and this way. */
+  attached?(by: "p2p" | MediaKind): void;
   sampled?(sample: Sample, delays: Delays): void;
 }
 
@@ -41,17 +46,24 @@ export class Feed {
   readonly #life = new AbortController();
   readonly #timers: number[];
   #connection: Incoming | undefined;
+  /** What is to be shown instead, as soon as it has pictures. */
+  #next: Incoming | undefined;
+  /** What is being loaded for it. */
+  #joining: ConnectionId | undefined;
+  /** What was shown before, and is about to be closed. */
+  #former: Incoming | undefined;
   /** Why the last connection came to nothing, if it did. */
   #why: English | undefined;
   /** The connection whose stream the picture shows. */
   #attached: ConnectionId = 0;
   #admission: Admission | undefined;
+  #wanted: Want = {};
   #visible = true;
 
   constructor(target: Target, token: string | undefined, pane: Pane, events: FeedEvents) {
     this.#pane = pane;
     this.#events = events;
-    this.#session = new Session(target, performance.now(), { codecs: decodable, attitude: true });
+    this.#session = new Session(target, performance.now(), { codecs: decodable, attitude: true, takes: TAKES });
     const heard = {
       link: (up: boolean) => this.tell({ type: "link", up }),
       message: (message: ToViewer) => this.tell({ type: "message", message }),
@@ -88,6 +100,8 @@ export class Feed {
 
   want(want: Want): void {
     this.tell({ type: "want", ...want });
+    this.#wanted = want;
+    for (const incoming of [this.#connection, this.#next]) if (incoming) this.#prefer(incoming);
   }
 
   tell(input: Input): void {
@@ -103,6 +117,7 @@ export class Feed {
     for (const timer of this.#timers) clearInterval(timer);
     this.#signalling.close();
     this.#connection?.link.close();
+    this.#next?.link.close();
   }
 
   #tick(): void {
@@ -135,15 +150,37 @@ export class Feed {
         if (output.admission.resumed) this.#connection?.link.useIceServers(output.admission.ice_servers);
         return this.#events.admitted?.(output.admission);
       case "connect":
-        return this.#connect(output);
+        void this.#connect(output, byRobot(output.admission)).link.accept(output.description);
+        return;
+      case "join":
+        void this.#join(output);
+        return;
       case "renegotiate":
-        void this.#connection?.link.accept(output.description);
+        void this.#of(output.connection)?.link.accept(output.description);
+        return;
+      case "answered":
+        this.#of(output.connection)
+          ?.link.answered(output.description)
+          .catch(() => this.#lost(output.connection));
         return;
       case "addCandidate":
-        return this.#connection?.link.addCandidate(output.candidate);
+        return this.#of(output.connection)?.link.addCandidate(output.candidate);
+      case "show":
+        return this.#showNext(output.connection);
       case "reattach":
         return this.#pane.reattach();
       case "close":
+        if (this.#joining === output.connection) this.#joining = undefined;
+        if (this.#former?.id === output.connection) {
+          this.#former.link.close();
+          this.#former = undefined;
+          return;
+        }
+        if (this.#next?.id === output.connection) {
+          this.#next.link.close();
+          this.#next = undefined;
+          return;
+        }
         // Browsers take longer to give up than people do: what is known by now is what there is to say.
         if (this.#connection) this.#why = diagnosisOf(this.#connection.servers, this.#connection.link.gathered);
         this.#connection?.link.close();
@@ -154,34 +191,91 @@ export class Feed {
     }
   }
 
-  #connect({ connection, admission, description }: Extract<Output, { type: "connect" }>): void {
-    const incoming = new Incoming(connection, admission.ice_servers, {
-      answer: (answer) => this.tell({ type: "answer", connection, description: answer }),
-      candidate: (candidate) => this.tell({ type: "candidate", connection, candidate }),
-      state: (state) => {
-        if (state === "connected") this.#attach(incoming, admission);
-        this.tell({ type: "peer", connection, state });
-      },
-      stream: (received) => {
-        incoming.stream = received;
-        // The last picture of the connection before stays until this one is about to show its own.
-        if (this.#attached === 0 || this.#attached === connection) this.#attach(incoming, admission);
-      },
-    });
-    this.#connection = incoming;
-    this.#events.connects?.();
-    this.#reporter.rest();
-    void incoming.link.accept(description);
+  /** What a media server's pictures come by may have to be loaded first. */
+  async #join(output: Joining): Promise<void> {
+    const { connection, admission } = output;
+    this.#joining = connection;
+    try {
+      const { linkMaker } = await import("./engine");
+      const make = await linkMaker(admission, byRobot(admission), () => import("./livekit"));
+      if (this.#joining === connection && !this.#life.signal.aborted) this.#connect(output, make);
+    } catch {
+      this.#lost(connection);
+    }
   }
 
-  #attach({ id, stream, upright }: Incoming, admission: Admission): void {
+  #lost(connection: ConnectionId): void {
+    this.tell({ type: "peer", connection, state: "failed" });
+  }
+
+  #connect(
+    { connection, admission, beside }: Pick<Joining, "connection" | "admission" | "beside">,
+    make: Make,
+  ): Incoming {
+    const events = {
+      answer: (description: Description) => this.tell({ type: "answer", connection, description }),
+      offer: (description: Description) => this.tell({ type: "offer", connection, description }),
+      candidate: (candidate: Candidate) => this.tell({ type: "candidate", connection, candidate }),
+      state: (state: RTCPeerConnectionState) => {
+        if (state === "connected") void this.#connected(incoming, admission);
+        this.tell({ type: "peer", connection, state });
+      },
+      stream: (received: MediaStream) => {
+        if (incoming.stream && incoming.stream !== received) return added(received, incoming.stream);
+        incoming.stream = received;
+        // The last picture of the connection before stays until this one is about to show its own.
+        if (incoming !== this.#next && (this.#attached === 0 || this.#attached === connection)) {
+          this.#attach(incoming, admission);
+        }
+      },
+    };
+    const incoming = new Incoming(connection, admission, events, make);
+    if (beside) this.#next = incoming;
+    else this.#connection = incoming;
+    this.#prefer(incoming);
+    this.#events.connects?.();
+    if (!beside) this.#reporter.rest();
+    return incoming;
+  }
+
+  #of(connection: ConnectionId): Incoming | undefined {
+    return [this.#connection, this.#next].find((incoming) => incoming?.id === connection);
+  }
+
+  #prefer(incoming: Incoming): void {
+    incoming.link.prefer(this.#wanted, this.#admission?.video.rungs.length ?? 0);
+  }
+
+  async #connected(incoming: Incoming, admission: Admission): Promise<void> {
+    if (incoming !== this.#next) return this.#attach(incoming, admission);
+    const { untilReady } = await import("./engine");
+    if (await untilReady(incoming, () => incoming === this.#next && !this.#life.signal.aborted)) {
+      this.tell({ type: "ready", connection: incoming.id });
+    }
+  }
+
+  /** From one frame to the next. */
+  #showNext(connection: ConnectionId): void {
+    const next = this.#next;
+    if (next?.id !== connection || !next.stream) return;
+    this.#former = this.#connection;
+    this.#connection = next;
+    this.#next = undefined;
+    this.#attached = connection;
+    next.stream = this.#pane.swap(next.stream);
+    this.#pane.upright = next.upright;
+    this.#reporter.rest();
+    this.#events.attached?.(next.by);
+  }
+
+  #attach({ id, by, stream, upright }: Incoming, admission: Admission): void {
     // A path that was found again brings the same stream.
     if (!stream || (this.#attached === id && this.#pane.video.srcObject === stream)) return;
     this.#attached = id;
     this.#pane.project(admission.video);
     this.#pane.attach(stream);
     this.#pane.upright = upright;
-    this.#events.attached?.();
+    this.#events.attached?.(by);
   }
 
   #sample(): void {
@@ -211,6 +305,20 @@ export class Feed {
     const reception = this.#reporter.take(sample, delay, this.#admission?.report_every);
     if (reception) this.tell({ type: "reception", connection, reception });
   }
+}
+
+/** What came later than the stream was taken over. */
+function added(from: MediaStream, to: MediaStream): void {
+  const has = new Set(to.getTracks());
+  for (const track of from.getTracks()) if (!has.has(track)) to.addTrack(track);
+}
+
+type Joining = Extract<Output, { type: "join" }>;
+
+type Make = (events: MediaLinkEvents) => MediaLink;
+
+function byRobot({ ice_servers }: Admission): (events: MediaLinkEvents) => Connection {
+  return (events) => new Connection(ice_servers, events);
 }
 
 function decodable(): VideoCodec[] {

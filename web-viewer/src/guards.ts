@@ -16,6 +16,7 @@ import type {
   IceServer,
   Lens,
   LiveRobot,
+  Media,
   Notice,
   Projection,
   RobotRef,
@@ -70,6 +71,8 @@ export function decodeToViewer(event: string, args: readonly unknown[]): ToViewe
     case "notice":
       if (!isNotice(first)) return undefined;
       return isAbsent(second) ? [event, first] : isSessionRef(second) ? [event, first, second] : undefined;
+    case "move":
+      return isSessionRef(first) ? [event, first] : undefined;
     default:
       return undefined;
   }
@@ -103,9 +106,15 @@ function isAdmission(value: unknown): value is Admission {
     typeof value["resumed"] === "boolean" &&
     isListOf(isIceServer)(value["ice_servers"]) &&
     isVideo(value["video"]) &&
-    value["media"] === "p2p" &&
+    isMedia(value["media"]) &&
     isOptional(isNumber, value["report_every"])
   );
+}
+
+function isMedia(value: unknown): value is Media {
+  if (value === "p2p" || value === "whep") return true;
+  if (!isRecord(value) || !isRecord(value["livekit"])) return false;
+  return isString(value["livekit"]["url"]) && isString(value["livekit"]["token"]);
 }
 
 function isLiveRobot(value: unknown): value is LiveRobot {

@@ -1,29 +1,37 @@
 /** One connection to the robot, and what is known of all that comes by it. */
 import { Attitude } from "./attitude";
-import { Connection, type ConnectionEvents } from "./connection";
 import { capturedByPackets, type Clocks, type Delay } from "./delay";
 import { InStep } from "./instep";
 import { Latency } from "./latency";
+import type { MediaLink, MediaLinkEvents } from "./media-link";
 import type { Upright } from "./pane";
-import type { IceServer } from "./protocol.gen";
+import type { Admission, IceServer, MediaKind } from "./protocol.gen";
 import type { Sample } from "./stats";
 import type { ConnectionId } from "./steps";
 
 export class Incoming {
   readonly id: ConnectionId;
   readonly servers: IceServer[];
-  readonly link: Connection;
+  /** Which way its pictures come. */
+  readonly by: "p2p" | MediaKind;
+  readonly link: MediaLink;
   readonly inStep: InStep;
   readonly latency = new Latency();
   stream: MediaStream | undefined;
   readonly #attitude = new Attitude();
   #decoded = 0;
 
-  constructor(id: ConnectionId, servers: IceServer[], events: Omit<ConnectionEvents, "attitude">) {
+  constructor(
+    id: ConnectionId,
+    { ice_servers, media }: Pick<Admission, "ice_servers" | "media">,
+    events: Omit<MediaLinkEvents, "attitude">,
+    make: (events: MediaLinkEvents) => MediaLink,
+  ) {
     this.id = id;
-    this.servers = servers;
+    this.servers = ice_servers;
+    this.by = typeof media === "object" ? "livekit" : media;
     const attitude = (message: ArrayBuffer): void => this.#attitude.heard(message, performance.now());
-    this.link = new Connection(servers, { ...events, attitude });
+    this.link = make({ ...events, attitude });
     this.inStep = new InStep(this.link);
   }
 

@@ -1,15 +1,15 @@
 /** Keeps one connection's sound and picture in step while somebody listens. */
-import type { Connection } from "./connection";
 import { captureToEye, type ShownFrame } from "./delay";
+import type { MediaLink } from "./media-link";
 import { captureToEar, deviceDelay, LipSync, type Played } from "./lipsync";
 
 export class InStep {
-  readonly #link: Connection;
+  readonly #link: MediaLink;
   readonly #lipSync = new LipSync();
   #played: Played | undefined;
   #deviceDelay = 0;
 
-  constructor(link: Connection) {
+  constructor(link: MediaLink) {
     this.#link = link;
   }
 

@@ -118,6 +118,22 @@ export class Pane {
     this.play();
   }
 
+  /**
+   * Shows another stream's tracks in the place of those that are shown, which stay until the others have a frame. Returns
+   * the stream that has them now.
+   */
+  swap(stream: MediaStream): MediaStream {
+    const { srcObject } = this.video;
+    if (!(srcObject instanceof MediaStream)) {
+      this.attach(stream);
+      return stream;
+    }
+    const former = srcObject.getTracks();
+    for (const track of stream.getTracks()) srcObject.addTrack(track);
+    for (const track of former) srcObject.removeTrack(track);
+    return srcObject;
+  }
+
   /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */
   reattach(): void {
     if (this.video.srcObject instanceof MediaStream) this.attach(new MediaStream(this.video.srcObject.getTracks()));

@@ -1,7 +1,7 @@
 /** What is known of the one peer connection that is in use: whose it is, and whether it is worth keeping. Pure. */
 import { Liveness, type Counters, type Verdict } from "./liveness";
 import { Path } from "./path";
-import type { PeerId, SessionId, Video } from "./protocol.gen";
+import type { Admission, PeerId, SessionId, Video } from "./protocol.gen";
 import type { Millis } from "./retry";
 import type { ConnectionId } from "./steps";
 
@@ -12,6 +12,9 @@ const STALLED_UNSEEN: Millis = 3000;
 const SUPERSEDES_WITHIN: Millis = 1000;
 /** The notice of a lost camera comes by way of the server, and may overtake the last of its pictures by this much. */
 const LAST_PICTURES: Millis = 1500;
+
+/** What takes longer to begin beside a picture that moves does not begin. */
+const READY_WITHIN: Millis = 8000;
 
 /** Nobody steers by what was so long ago; and between the two it stays what it was. */
 const [LATE, LATE_NO_MORE]: [Millis, Millis] = [2000, 1200];
@@ -30,10 +33,15 @@ export class Peer {
   readonly #media: Liveness;
   readonly #path = new Path();
   readonly #patience: Millis;
+  /** Its pictures come from the robot itself, which finds another path when it is asked. */
+  readonly byRobot: boolean;
+  readonly #begunAt: Millis;
   #open = true;
 
-  constructor(connection: ConnectionId, session: SessionId, id: PeerId, video: Video, now: Millis) {
+  constructor(connection: ConnectionId, { session, video, media }: Admission, id: PeerId, now: Millis) {
     this.connection = connection;
+    this.byRobot = media === "p2p";
+    this.#begunAt = now;
     this.session = session;
     this.id = id;
     this.#countedAt = now;
@@ -46,9 +54,14 @@ export class Peer {
     return this.#open;
   }
 
+  /** Whether it takes longer to show something than it is worth waiting for beside a picture that moves. */
+  isOverdue(now: Millis): boolean {
+    return now - this.#begunAt > READY_WITHIN;
+  }
+
   /** Whether another path is being looked for under a connection that is worth it. */
   get mending(): boolean {
-    return !this.broken && this.#path.mending;
+    return !this.broken && this.byRobot && this.#path.mending;
   }
 
   /** Whether there is nothing that could arrive. */
@@ -91,12 +104,14 @@ export class Peer {
   /** The device has another network. Returns whether there is media to be kept by another path. */
   networkChanged(now: Millis): boolean {
     if (this.broken || !this.#media.began) return false;
+    // A media server's client finds back by itself, or does not.
+    if (!this.byRobot) return true;
     this.#path.networkChanged(now);
     return true;
   }
 
   restartDue(now: Millis): boolean {
-    return !this.broken && this.#path.verdict(now) === "restart";
+    return !this.broken && this.byRobot && this.#path.verdict(now) === "restart";
   }
 
   restartAsked(now: Millis): void {
@@ -129,6 +144,7 @@ export class Peer {
   verdict(visible: boolean, now: Millis): Verdict {
     if (this.broken) return "fine";
     const path = this.#path.verdict(now);
+    if (path === "restart" && !this.byRobot) return "renew";
     if (path !== "fine" || this.#path.troubled || this.#cameraLostAt !== undefined) return path;
     // A hidden page is shown no frames, and its timers run late.
     return visible ? this.#media.verdict(now) : "fine";

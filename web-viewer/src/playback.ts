@@ -10,6 +10,8 @@ export class Playback {
   /** Whether this page has ever shown a picture. */
   hadPicture = false;
   #peer: Peer | undefined;
+  /** What follows it as soon as it has something to show. */
+  #next: Peer | undefined;
   #connections = 0;
   #visible = true;
 
@@ -57,21 +59,70 @@ export class Playback {
     this.#peer?.loseCamera(now);
   }
 
-  open(admission: Admission, id: PeerId, now: Millis): ConnectionId {
+  /** Whether what is shown comes from the robot itself. */
+  get byRobot(): boolean {
+    return this.#peer?.byRobot ?? true;
+  }
+
+  /** The session of what is to follow. */
+  get next(): SessionId | undefined {
+    return this.#next?.session;
+  }
+
+  /** Whether there is something worth keeping until something else is ready. */
+  get canStay(): boolean {
+    return this.#peer !== undefined && !this.#peer.broken;
+  }
+
+  /** `beside`: what is shown stays until this one is ready. */
+  open(admission: Admission, id: PeerId, now: Millis, beside = false): ConnectionId {
     this.#connections += 1;
-    this.#peer = new Peer(this.#connections, admission.session, id, admission.video, now);
+    const peer = new Peer(this.#connections, admission, id, now);
+    if (beside) this.#next = peer;
+    else this.#peer = peer;
     return this.#connections;
   }
 
-  /** Whether the message is expressly for the session whose connection is open. */
+  /** The connection of this session, if it is open. */
+  connectionOf(session: SessionId | undefined): ConnectionId | undefined {
+    return [this.#peer, this.#next].find((peer) => peer?.open && session !== undefined && peer.session === session)
+      ?.connection;
+  }
+
+  /** Whether the message is expressly for a session whose connection is open. */
   owns(message: Negotiable): boolean {
-    const about = message[3]?.session;
-    return about !== undefined && about === this.session && (this.#peer?.open ?? false);
+    return this.connectionOf(message[3]?.session) !== undefined;
   }
 
   /** The robot goes on under this id. */
-  heardFrom(id: PeerId): void {
-    if (this.#peer) this.#peer.id = id;
+  heardFrom(id: PeerId, connection: ConnectionId): void {
+    const peer = this.#of(connection);
+    if (peer) peer.id = id;
+  }
+
+  /** It has something to show: from now on it is what is shown. Returns what was before, if something was. */
+  promote(connection: ConnectionId, now: Millis): ConnectionId | undefined {
+    if (connection !== this.#next?.connection) return undefined;
+    const former = this.#peer?.connection;
+    this.#peer = this.#next;
+    this.#next = undefined;
+    this.#peer.shown(now);
+    return former;
+  }
+
+  /** What was to follow does not. Returns which it was. */
+  dropNext(): ConnectionId | undefined {
+    const dropped = this.#next?.connection;
+    this.#next = undefined;
+    return dropped;
+  }
+
+  isNext(connection: ConnectionId): boolean {
+    return connection === this.#next?.connection;
+  }
+
+  nextIsOverdue(now: Millis): boolean {
+    return this.#next?.isOverdue(now) ?? false;
   }
 
   close(): ConnectionId | undefined {
@@ -120,24 +171,25 @@ export class Playback {
   }
 
   /** What the connection has to say to its robot; nothing when it is not the one in use. */
-  say(input: Extract<PeerInput, { type: "answer" | "candidate" }>): ToServer | undefined {
-    const peer = this.#peer;
-    if (!peer || input.connection !== peer.connection) return undefined;
+  say(input: Extract<PeerInput, { type: "answer" | "offer" | "candidate" }>): ToServer | undefined {
+    const peer = this.#of(input.connection);
+    if (!peer) return undefined;
     const about: SessionRef = { session: peer.session };
-    return input.type === "answer"
-      ? ["answer", peer.id, input.description, about]
-      : ["candidate", peer.id, input.candidate, about];
+    return input.type === "candidate"
+      ? ["candidate", peer.id, input.candidate, about]
+      : [input.type, peer.id, input.description, about];
   }
 
   /** Returns whether the connection has just been lost for good. */
   stateChanged(connection: ConnectionId, state: RTCPeerConnectionState, now: Millis): boolean {
-    if (connection !== this.connection) return false;
-    this.#peer?.stateChanged(state, now);
+    const peer = this.#of(connection);
+    if (!peer) return false;
+    peer.stateChanged(state, now);
     return state === "failed" || state === "closed";
   }
 
   counted(input: Extract<PeerInput, { type: "sample" }>, now: Millis): void {
-    if (input.connection === this.connection) this.#peer?.counted(input.counters, input.late, now);
+    this.#of(input.connection)?.counted(input.counters, input.late, now);
   }
 
   /** Returns whether the frame is of the connection in use. */
@@ -150,5 +202,9 @@ export class Playback {
 
   verdict(now: Millis): Verdict {
     return this.#peer?.verdict(this.#visible, now) ?? "fine";
+  }
+
+  #of(connection: ConnectionId): Peer | undefined {
+    return [this.#peer, this.#next].find((peer) => peer?.connection === connection);
   }
 }

@@ -121,7 +121,11 @@ title?: string, video: Video, };
 
 export type IceServer = { urls: Array<string>, username?: string, credential?: string, };
 
-export type Media = "p2p";
+export type MediaToken = string;
+
+export type Media = "p2p" | { "livekit": { url: string, token: MediaToken, } } | "whep";
+
+export type MediaKind = "livekit" | "whep" | "other";
 
 export type VideoCodec = "h264" | "vp8" | "other";
 
@@ -176,6 +180,14 @@ camera?: CameraId,
  * A session whose media this viewer still receives, to be bound to its new connection.
  */
 resume?: SessionId, 
+/**
+ * What else this viewer can have the picture by than a connection to the robot. Empty: nothing else.
+ */
+takes?: Array<MediaKind>, 
+/**
+ * What this viewer watches goes on until it says `arrived` of what it asks for.
+ */
+beside?: boolean, 
 /**
  * The codecs that the viewer can decode. Empty: what its answer to the offer says.
  */
@@ -233,13 +245,27 @@ sessions: Array<SessionId>,
 /**
  * By which link the viewers of these came, if by one: it may have been taken back meanwhile.
  */
-links?: { [key in SessionId]: LinkId }, };
+links?: { [key in SessionId]: LinkId }, 
+/**
+ * Cameras whose pictures still reach the server's media server from before this connection.
+ */
+published?: Array<CameraId>, };
+
+export type Sfu = { 
+/**
+ * Of how many of a camera's qualities it makes use.
+ */
+qualities: number, };
 
 export type Registration = { ok: Yes, robot: RobotId, ice_servers: Array<IceServer>, 
 /**
  * Seconds between the reports that the server wants; absent: none.
  */
-report_every?: number, };
+report_every?: number, 
+/**
+ * A media server that this robot's pictures may be published to; absent: there is none.
+ */
+sfu?: Sfu, };
 
 export type RegisterReply = Registration | { error: Notice, };
 
@@ -282,6 +308,10 @@ attitude?: boolean,
 offers?: boolean, };
 
 export type SessionRef = { session: SessionId, };
+
+export type PublicationRef = { camera: CameraId, };
+
+export type Crowd = { camera: CameraId, viewers: number, };
 
 export type RobotRef = { robot: RobotId, };
 
@@ -490,7 +520,12 @@ export type ToServer =
   | [event: "snapshotFailed", failure: SnapshotFailure]
   | [event: "report", report: RobotReport]
   | [event: "audience", audience: AudienceReport]
-  | [event: "reception", reception: Reception, about?: SessionRef | null];
+  | [event: "reception", reception: Reception, about?: SessionRef | null]
+  | [event: "arrived", about: SessionRef]
+  | [event: "publish", camera: PublicationRef, description: Description]
+  | [event: "published", camera: PublicationRef]
+  | [event: "recall", camera: PublicationRef]
+  | [event: "unpublish", camera: PublicationRef];
 
 export type ToViewer =
   | [event: "broadcaster", about?: RobotRef | null]
@@ -498,7 +533,8 @@ export type ToViewer =
   | [event: "answer", from: PeerId, description: Description, about?: SessionRef | null]
   | [event: "candidate", from: PeerId, candidate: Candidate, about?: SessionRef | null]
   | [event: "broadcasterLeft", about?: RobotRef | null]
-  | [event: "notice", notice: Notice, about?: SessionRef | null];
+  | [event: "notice", notice: Notice, about?: SessionRef | null]
+  | [event: "move", about: SessionRef];
 
 export type ToRobot =
   | [event: "watcher", viewer: PeerId, ticket?: Ticket | null]
@@ -510,4 +546,7 @@ export type ToRobot =
   | [event: "sessionEnded", about: SessionRef]
   | [event: "notice", notice: Notice]
   | [event: "iceServers", servers: Array<IceServer>]
-  | [event: "snapshot", request: SnapshotRequest];
+  | [event: "snapshot", request: SnapshotRequest]
+  | [event: "publishing", camera: PublicationRef, description: Description]
+  | [event: "notPublished", camera: PublicationRef, notice: Notice]
+  | [event: "crowd", crowd: Crowd];

@@ -11,6 +11,8 @@ import { outlook, type Link } from "./outlook";
 import { Playback } from "./playback";
 import {
   PROTOCOL_VERSION,
+  type Admission,
+  type MediaKind,
   type Notice,
   type RobotId,
   type SessionId,
@@ -18,8 +20,11 @@ import {
   type WatchReply,
 } from "./protocol.gen";
 import type { Millis } from "./retry";
-import type { Input, Output, Surroundings, Target, View } from "./steps";
+import type { ConnectionId, Input, Output, Surroundings, Target, View } from "./steps";
 import { sameCamera, Wishes } from "./wishes";
+
+/** What has just failed is not tried again at once. */
+const DISTRUST: Millis = 60_000;
 
 export class Session {
   #target: Target;
@@ -27,17 +32,25 @@ export class Session {
   readonly #playback = new Playback();
   #outputs: Output[] = [];
   readonly #wishes: Wishes;
+  readonly #takes: MediaKind[];
   #link: Link;
+  /** The server wants the picture to come another way. */
+  #moves = false;
+  /** What was asked for last is to begin beside what is shown. */
+  #asksBeside = false;
+  /** Until when pictures are to come from nobody but the robot. */
+  #distrust: Millis = -Infinity;
 
   constructor(
     target: Target,
     now: Millis,
-    { random = Math.random, codecs = () => [], attitude = false }: Surroundings = {},
+    { random = Math.random, codecs = () => [], attitude = false, takes = [] }: Surroundings = {},
   ) {
     this.#target = target;
     this.#link = { downSince: now };
     this.#admittance = new Admittance(random);
     this.#wishes = new Wishes(codecs, attitude);
+    this.#takes = takes;
   }
 
   get session(): SessionId | undefined {
@@ -64,10 +77,15 @@ export class Session {
       case "message":
         return this.#received(input.message, now);
       case "answer":
+      case "offer":
       case "candidate":
         return this.#say(input);
       case "peer":
-        return this.#playback.stateChanged(input.connection, input.state, now) ? this.#giveUp(now) : undefined;
+        return this.#playback.stateChanged(input.connection, input.state, now)
+          ? this.#lost(input.connection, now)
+          : undefined;
+      case "ready":
+        return this.#arrived(input.connection, now);
       case "sample":
         return this.#playback.counted(input, now);
       case "frame":
@@ -117,17 +135,40 @@ export class Session {
     // Without a link there is nobody to ask; the next link does it.
     if (this.#link !== "up") return this.#admittance.rest();
     const restart = this.#playback.restartDue(now);
-    const resume = this.#playback.resumable(now);
+    const beside = this.#moves && this.#playback.canStay;
+    const resume = beside ? undefined : this.#playback.resumable(now);
     const wishes = this.#wishes.say(restart);
     if (restart) this.#playback.restartAsked(now);
-    const watch = { version: PROTOCOL_VERSION, ...this.#target, ...(resume !== undefined && { resume }), ...wishes };
+    this.#asksBeside = beside;
+    this.#moves = false;
+    const takes = now < this.#distrust ? [] : this.#takes;
+    const watch = {
+      version: PROTOCOL_VERSION,
+      ...this.#target,
+      ...(resume !== undefined && { resume }),
+      ...(takes.length > 0 && { takes }),
+      ...(beside && { beside }),
+      ...wishes,
+    };
     this.#outputs.push({ type: "watch", ask: this.#admittance.ask(), watch });
   }
 
   /** Says what the robot has not heard yet, to go on with the session, unless a question is under way that will. */
   #catchUp(now: Millis): void {
-    if (this.#admittance.pending || this.#admittance.stopped || this.#playback.resumable(now) === undefined) return;
+    if (this.#admittance.pending || this.#admittance.stopped) return;
+    if (this.#moves) return this.#ask(now);
+    if (this.#playback.resumable(now) === undefined) return;
     if (this.#wishes.unsaid || this.#playback.restartDue(now)) this.#ask(now);
+  }
+
+  /** The picture comes another way from now on; what is shown stays until it does. */
+  #move(session: SessionId, now: Millis): void {
+    const { session: shown, next } = this.#playback;
+    // It was of one that has been replaced meanwhile.
+    if (shown !== undefined && session !== shown && session !== next) return;
+    this.#moves = true;
+    if (this.#admittance.planned) this.#admittance.rest();
+    this.#catchUp(now);
   }
 
   /** Asks for a new session at once: the old one is not wanted any more, even if it lives. */
@@ -144,8 +185,11 @@ export class Session {
     if (reply.resumed && !this.#playback.resume(reply)) return this.#admittance.again(now);
     const { rung } = this.#wishes;
     if (rung !== undefined && rung >= reply.video.rungs.length) this.#wishes.forget();
+    // The server has ended whatever was to follow what goes on.
+    if (reply.resumed) this.#dropNext();
     this.#admittance.admitted(reply, now);
     this.#outputs.push({ type: "admitted", admission: reply });
+    if (!reply.resumed && reply.media !== "p2p") return this.#join(reply, now);
     for (const early of this.#admittance.negotiation.admit(reply)) this.#negotiated(early, now);
   }
 
@@ -159,9 +203,13 @@ export class Session {
       case "offer":
       case "candidate":
         return this.#negotiated(message, now);
-      // This page makes no offers.
-      case "answer":
+      case "answer": {
+        const connection = this.#playback.connectionOf(message[3]?.session);
+        if (connection !== undefined) this.#outputs.push({ type: "answered", connection, description: message[2] });
         return;
+      }
+      case "move":
+        return this.#move(message[1].session, now);
       case "notice":
         return this.#noticed(message[1], message[2]?.session, now);
       default:
@@ -169,7 +217,23 @@ export class Session {
     }
   }
 
+  /** Whether what begins now leaves alone what is shown: a media server's pictures go on whatever the robot does. */
+  get #startsBeside(): boolean {
+    return this.#playback.canStay && (this.#asksBeside || !this.#playback.byRobot);
+  }
+
+  /** A media server has the picture. */
+  #join(admission: Admission, now: Millis): void {
+    const beside = this.#startsBeside;
+    if (beside) this.#dropNext();
+    else this.#close();
+    const connection = this.#playback.open(admission, admission.peer, now, beside);
+    this.#admittance.offered();
+    this.#outputs.push({ type: "join", connection, admission, beside });
+  }
+
   #noticed(notice: Notice, about: SessionId | undefined, now: Millis): void {
+    if (about !== undefined && about === this.#playback.next) return this.#failNext(now);
     const circumstances = { playback: this.#playback, admittance: this.#admittance, now };
     const consequence = consequenceOf(notice, about, circumstances);
     if (consequence === "none") return;
@@ -185,34 +249,62 @@ export class Session {
     const admission = negotiation.take(message);
     if (!admission) return;
     if (message[0] === "offer") {
-      this.#close();
-      const connection = this.#playback.open(admission, message[1], now);
+      const beside = this.#startsBeside;
+      if (beside) this.#dropNext();
+      else this.#close();
+      const connection = this.#playback.open(admission, message[1], now, beside);
       this.#admittance.offered();
-      this.#outputs.push({ type: "connect", connection, admission, description: message[2] });
+      this.#outputs.push({ type: "connect", connection, admission, description: message[2], beside });
       for (const candidate of negotiation.offered()) this.#negotiated(candidate, now);
-    } else if (this.#playback.connection !== undefined) {
-      this.#outputs.push({ type: "addCandidate", connection: this.#playback.connection, candidate: message[2] });
+    } else {
+      const connection = this.#playback.connectionOf(admission.session) ?? this.#playback.connection;
+      if (connection !== undefined) this.#outputs.push({ type: "addCandidate", connection, candidate: message[2] });
     }
   }
 
   /** What names the session that is open is for its connection, whatever else is being asked meanwhile. */
   #renegotiated(message: Negotiable): void {
-    const { connection } = this.#playback;
+    const connection = this.#playback.connectionOf(message[3]?.session);
     if (connection === undefined) return;
     if (message[0] === "candidate") {
       this.#outputs.push({ type: "addCandidate", connection, candidate: message[2] });
       return;
     }
-    this.#playback.heardFrom(message[1]);
+    this.#playback.heardFrom(message[1], connection);
     this.#outputs.push({ type: "renegotiate", connection, description: message[2] });
   }
 
   #close(): void {
+    this.#dropNext();
     const closed = this.#playback.close();
     if (closed !== undefined) this.#outputs.push({ type: "close", connection: closed });
   }
 
-  #say(input: Extract<Input, { type: "answer" | "candidate" }>): void {
+  #dropNext(): void {
+    const dropped = this.#playback.dropNext();
+    if (dropped !== undefined) this.#outputs.push({ type: "close", connection: dropped });
+  }
+
+  /** What was to follow has failed: the server is to know that what is shown goes on. */
+  #failNext(now: Millis): void {
+    this.#dropNext();
+    this.#distrust = now + DISTRUST;
+    if (!this.#admittance.pending && !this.#admittance.stopped) this.#ask(now);
+  }
+
+  /** What was made beside what is shown has something to show. */
+  #arrived(connection: ConnectionId, now: Millis): void {
+    const former = this.#playback.promote(connection, now);
+    if (former === undefined) return;
+    this.#outputs.push({ type: "show", connection }, { type: "close", connection: former });
+    this.#admittance.succeeded();
+    const { session } = this.#playback;
+    if (session !== undefined && this.#link === "up") {
+      this.#outputs.push({ type: "send", message: ["arrived", { session }] });
+    }
+  }
+
+  #say(input: Extract<Input, { type: "answer" | "offer" | "candidate" }>): void {
     const message = this.#playback.say(input);
     if (message && this.#link === "up") this.#outputs.push({ type: "send", message });
   }
@@ -227,13 +319,26 @@ export class Session {
     const verdict = this.#playback.verdict(now);
     if (verdict === "reattach") this.#outputs.push({ type: "reattach" });
     if (verdict === "renew") this.#giveUp(now);
+    if (this.#playback.nextIsOverdue(now)) this.#failNext(now);
     if (this.#admittance.overdue(now) === "offer") this.#admittance.again(now);
     if (this.#admittance.overdue(now) === "retry") this.#ask(now);
     this.#catchUp(now);
   }
 
+  #lost(connection: ConnectionId, now: Millis): void {
+    if (this.#playback.isNext(connection)) this.#failNext(now);
+    else this.#giveUp(now);
+  }
+
   #giveUp(now: Millis): void {
+    // Something else follows already.
+    if (this.#playback.next !== undefined) return;
+    const { byRobot } = this.#playback;
     this.#playback.giveUp();
+    if (!byRobot) {
+      this.#distrust = now + DISTRUST;
+      if (!this.#admittance.pending && !this.#admittance.stopped) return this.#ask(now);
+    }
     if (!this.#admittance.pending && !this.#admittance.stopped) this.#admittance.again(now);
   }
 

@@ -5,6 +5,7 @@ import type {
   CameraId,
   Candidate,
   Description,
+  MediaKind,
   Notice,
   Reception,
   RobotId,
@@ -34,16 +35,22 @@ export interface Surroundings {
   codecs?: () => VideoCodec[];
   /** Whether it is worth to hear how the robot leans. */
   attitude?: boolean;
+  /** What else than a connection to the robot pictures can come by. */
+  takes?: MediaKind[];
 }
 
 /** What a peer connection and its picture have to tell. */
 export type PeerInput =
   | { type: "answer"; connection: ConnectionId; description: Description }
+  /** This side offers, to a media server. */
+  | { type: "offer"; connection: ConnectionId; description: Description }
   | { type: "candidate"; connection: ConnectionId; candidate: Candidate }
   | { type: "peer"; connection: ConnectionId; state: RTCPeerConnectionState }
   /** `late`: how long its pictures take to the screen, where that is known. */
   | { type: "sample"; connection: ConnectionId; counters: Counters; late?: Millis }
   | { type: "frame"; connection: ConnectionId }
+  /** What was made beside another has pictures to show. */
+  | { type: "ready"; connection: ConnectionId }
   /** How the picture comes, for the server. */
   | { type: "reception"; connection: ConnectionId; reception: Reception };
 
@@ -70,7 +77,15 @@ export type Output =
       connection: ConnectionId;
       admission: Admission;
       description: Description;
+      /** What is shown stays until this one is ready. */
+      beside: boolean;
     }
+  /** By a media server, as the admission says. */
+  | { type: "join"; connection: ConnectionId; admission: Admission; beside: boolean }
+  /** The media server's answer. */
+  | { type: "answered"; connection: ConnectionId; description: Description }
+  /** It is ready: what was shown before is closed next. */
+  | { type: "show"; connection: ConnectionId }
   /** Another offer for a connection that lives: it is to be answered on the same. */
   | { type: "renegotiate"; connection: ConnectionId; description: Description }
   | { type: "addCandidate"; connection: ConnectionId; candidate: Candidate }

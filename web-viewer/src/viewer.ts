@@ -113,7 +113,8 @@ export class Viewer {
       told: (words, session) => this.#show(words, session),
       admitted: (admission) => this.#admitted(admission),
       connects: () => this.#stats.reset(),
-      attached: () => {
+      attached: (by) => {
+        document.body.dataset["media"] = by;
         this.#status.explain("");
         this.#deeds.follow();
       },

@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     capture::{self as camera, Feed},
-    config::Camera,
+    config::{self, Camera},
     fanout::{Fanout, Limits, Named, Port, Surroundings},
     media::{AccessUnit, Encoding, Frame, Moment, NtpTime, PacketNumber, PacketSize, Ring, Running, VideoCodec},
+    publish::Publisher,
     reach::ReachTasks,
     report::Health,
     signalling::LinkEvent,
@@ -114,8 +115,16 @@ impl Robot {
             inputs,
             attitude: mpsc::channel(1).1,
             reports: watch::channel(None).0,
+            publisher: Publisher::new().1,
         };
-        let limits = Limits { threads: 1, max_viewers, packet_size: PacketSize::on_wire(WIRE), max_bitrate: None };
+        let limits = Limits {
+            threads: 1,
+            max_viewers,
+            packet_size: PacketSize::on_wire(WIRE),
+            max_bitrate: None,
+            spill: config::Spill::default(),
+            is_at_home: true,
+        };
         let identity = Identity::generate()?;
         let fanout =
             Fanout::new(Named { robot: "bench".parse()?, key: None }, vec![feed], identity, limits, surroundings);

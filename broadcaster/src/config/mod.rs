@@ -10,6 +10,7 @@ mod rungs;
 mod sight;
 mod sound;
 mod source;
+mod spill;
 #[cfg(test)]
 mod tests;
 mod uplink;
@@ -35,6 +36,7 @@ pub use recording::{InvalidSize, Recording, Size};
 pub use rungs::{MAX_RUNGS, Rung};
 pub use sound::{Sound, SoundSystem};
 pub use source::{RtspUrl, Source, V4l2Format};
+pub use spill::{NoShare, Share, Spill};
 pub use uplink::{MaxBitrate, Uplink};
 
 const BITRATES: std::ops::RangeInclusive<u32> = 100_000..=50_000_000;
@@ -53,6 +55,7 @@ pub struct Config {
     pub media: Media,
     pub fanout: Fanout,
     pub uplink: Uplink,
+    pub spill: Spill,
     pub cameras: Vec<Camera>,
     /// Empty: what each camera's own size suggests.
     pub rungs: Vec<Rung>,
@@ -138,6 +141,7 @@ impl Default for Config {
             media: Media::default(),
             fanout: Fanout::default(),
             uplink: Uplink::default(),
+            spill: Spill::default(),
             cameras: vec![Camera::synthetic("main".parse().expect("a valid id"))],
             rungs: Vec::new(),
             recording: Recording::default(),

@@ -224,6 +224,9 @@ impl Audience {
             ToRobot::Watcher { .. }
             | ToRobot::Notice { .. }
             | ToRobot::IceServers { .. }
+            | ToRobot::Publishing { .. }
+            | ToRobot::NotPublished { .. }
+            | ToRobot::Crowd { .. }
             | ToRobot::Snapshot { .. } => {}
         }
     }

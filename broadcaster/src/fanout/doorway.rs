@@ -16,6 +16,7 @@ impl Fanout {
         let allowed = match self.admit(&message) {
             Ok(allowed) => allowed,
             Err((to, about)) => {
+                self.no_room(&message);
                 tracing::warn!(viewer = %to, "viewer refused: the uplink has no room for another one");
                 let notice = Notice::new(Code::Full, "the robot's uplink has no room for another viewer");
                 // To the server it is not in what it had any more.
@@ -38,6 +39,7 @@ impl Fanout {
             };
             self.hand(shard, input);
         }
+        self.judge_crowd();
     }
 
     /// Whether the uplink has room for whoever wants to watch, and for which quality.

@@ -17,6 +17,8 @@ mod outside;
 mod routes;
 mod shard;
 mod socket;
+mod spill;
+mod spilling;
 mod switchboard;
 mod tally;
 mod telling;
@@ -43,9 +45,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     capture::Feed,
-    config::MaxBitrate,
+    config::{self, MaxBitrate},
     delivery::Burst,
     media::{AccessUnit, Encoding, PacketSize},
+    publish,
     reach::{ReachInput, Requests},
     report::{LinkState, Report},
     session::Addresses,
@@ -57,6 +60,7 @@ use outside::{News, Outside};
 use shard::{Line, Worker};
 use socket::MediaSocket;
 pub(crate) use socket::Port;
+use spilling::Spilling;
 use switchboard::{Shard, Switchboard, Target, Task};
 use tally::Tally;
 use telling::Telling;
@@ -83,6 +87,7 @@ pub(crate) struct Fanout {
     outside: Outside,
     attitude: mpsc::Receiver<Bytes>,
     uplink: Uplink,
+    spilling: Spilling,
     tally: Tally,
     telling: Telling,
     reports: watch::Sender<Option<Report>>,
@@ -104,6 +109,8 @@ pub(crate) struct Surroundings {
     /// How the robot leans; ends where nobody knows.
     pub(crate) attitude: mpsc::Receiver<Bytes>,
     pub(crate) reports: watch::Sender<Option<Report>>,
+    /// What sends cameras' pictures to a media server.
+    pub(crate) publisher: publish::Line,
 }
 
 /// What viewers may cost.
@@ -114,6 +121,9 @@ pub(crate) struct Limits {
     pub(crate) packet_size: PacketSize,
     /// Bits per second to all viewers together.
     pub(crate) max_bitrate: Option<MaxBitrate>,
+    pub(crate) spill: config::Spill,
+    /// This machine is one of those that the media server may be on.
+    pub(crate) is_at_home: bool,
 }
 
 impl Fanout {
@@ -124,7 +134,7 @@ impl Fanout {
         limits: Limits,
         surroundings: Surroundings,
     ) -> Self {
-        let Surroundings { port, link, server, requests, inputs, attitude, reports } = surroundings;
+        let Surroundings { port, link, server, requests, inputs, attitude, reports, publisher } = surroundings;
         let outside = Outside::new(identity.crypto.clone(), requests, inputs);
         let encodings = |feed: &Feed| feed.units.iter().map(|(encoding, _)| *encoding).collect::<Vec<_>>();
         let share = limits.max_viewers.div_ceil(limits.threads);
@@ -146,6 +156,7 @@ impl Fanout {
             audience: audience(),
             switchboard: Switchboard::new(limits.threads, feeds.iter().map(encodings)),
             uplink: Uplink::new(limits.max_bitrate, feeds.iter().map(doorway::weighed)),
+            spilling: Spilling::new(&limits, publisher, feeds.len()),
             tally: Tally::new(&feeds),
             telling: Telling::default(),
             feeds,
@@ -206,6 +217,7 @@ impl Fanout {
                 Some(event) = self.link.recv() => self.handle_link(event),
                 Some(message) = self.attitude.recv() => self.everybody(|| Input::Attitude(message.clone())),
                 Some(input) = self.outside.next() => self.handle_outside(input),
+                Some(told) = self.spilling.publisher.next() => self.publisher_told(told, &socket).await,
                 Some((shard, output)) = self.outputs.recv() => {
                     self.carry_out(shard, output, &socket).await;
                     while let Ok((shard, output)) = self.outputs.try_recv() {
@@ -221,8 +233,12 @@ impl Fanout {
                     self.outside.handle_timeout(now);
                 }
                 _ = look_around.tick() => self.look_around(),
-                _ = report.tick() => self.report(),
+                _ = report.tick() => {
+                    self.report();
+                    self.judge_crowd();
+                }
             }
+            self.spill(&socket).await;
             self.flush(&socket, &mut burst).await;
         };
         self.everybody(|| Input::ShutDown);
@@ -250,6 +266,7 @@ impl Fanout {
         }
         let frame = Arc::new(encoding.packetise(unit, self.packet_size));
         if frame.packets() > 0 {
+            self.publish(feed, encoding, &frame);
             self.everybody(|| Input::Frame(feed, encoding, frame.clone()));
         }
     }
@@ -337,6 +354,7 @@ impl Fanout {
                     cameras: self.feeds.iter().map(|feed| feed.info.clone()).collect(),
                     sessions: self.switchboard.live_sessions().cloned().collect(),
                     links: self.switchboard.links().map(|(session, link)| (session.clone(), link.clone())).collect(),
+                    published: self.published(),
                 };
                 self.say(ToServer::Broadcaster { register: Some(register) });
             }
@@ -345,6 +363,7 @@ impl Fanout {
                 self.tally.link(LinkState::Registered);
                 self.telling.asked(registration.report_every);
                 self.outside.set_servers(registration.ice_servers);
+                self.spilling.offered(registration.sfu);
             }
             LinkEvent::Registered(RegisterReply::Refused { error }) => {
                 tracing::error!(code = %error.code, reason = error.message, "the server refused this robot");
@@ -358,6 +377,13 @@ impl Fanout {
                 tracing::warn!(code = %notice.code, reason = notice.message, "notice from the server");
             }
             LinkEvent::Message(ToRobot::IceServers { servers }) => self.outside.set_servers(servers),
+            LinkEvent::Message(ToRobot::Publishing { camera, description }) => {
+                self.publish_answered(&camera.camera, description.sdp);
+            }
+            LinkEvent::Message(ToRobot::NotPublished { camera, notice }) => {
+                self.not_published(&camera.camera, &notice);
+            }
+            LinkEvent::Message(ToRobot::Crowd { crowd }) => self.crowd(&crowd),
             LinkEvent::Message(message) => self.handle_message(message),
             LinkEvent::Down => {
                 tracing::info!("the link is down; viewers keep their picture");

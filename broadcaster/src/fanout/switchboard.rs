@@ -159,7 +159,12 @@ impl Switchboard {
                 let place = self.sessions.get(&about.session);
                 (place.map_or(Target::Nobody, |place| Target::One(place.shard)), None)
             }
-            ToRobot::Notice { .. } | ToRobot::IceServers { .. } | ToRobot::Snapshot { .. } => (Target::Nobody, None),
+            ToRobot::Notice { .. }
+            | ToRobot::IceServers { .. }
+            | ToRobot::Snapshot { .. }
+            | ToRobot::Publishing { .. }
+            | ToRobot::NotPublished { .. }
+            | ToRobot::Crowd { .. } => (Target::Nobody, None),
         }
     }
 

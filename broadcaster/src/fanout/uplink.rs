@@ -28,6 +28,9 @@ const SOUND: f64 = 100_000.0;
 /// What is free must be a little more than somebody's next step, or it would be taken back at once.
 const SLACK: f64 = 0.95;
 
+/// Those who come back from a media server are not to be sent there again at once.
+const ROOM_TO_COME_BACK: f64 = 0.8;
+
 /// More than this beside the pictures themselves was something else: paths that lose much get up to half of them again.
 const MOST_BESIDE: f64 = 1.6;
 
@@ -126,6 +129,8 @@ pub(super) struct Uplink {
     bound: Bound,
     /// Bits per second of each camera's qualities, with all that goes with them, best first.
     cameras: Vec<Vec<f64>>,
+    /// And of that what each camera's sound takes.
+    sounds: Vec<f64>,
     guests: BTreeMap<SessionId, Guest>,
     came: u64,
     /// What is sent, as a part of what the qualities alone should be.
@@ -134,6 +139,10 @@ pub(super) struct Uplink {
     /// What there is may have to be shared anew, as it was then.
     stale: bool,
     shared: Option<Instant>,
+    /// Bits per second that a media server gets.
+    published: f64,
+    /// Viewers go there, or come from there: nobody is sent away meanwhile.
+    moving: bool,
     /// When what is sent was counted last, and when something was said that changes it.
     counted: Option<Instant>,
     changed: Option<Instant>,
@@ -144,21 +153,25 @@ impl Uplink {
     pub(super) fn new(max: Option<MaxBitrate>, cameras: impl IntoIterator<Item = (Vec<u32>, bool)>) -> Self {
         let with_all = |(rungs, sounds): (Vec<u32>, bool)| {
             let sound = if sounds { SOUND } else { 0.0 };
-            rungs.into_iter().map(|rung| f64::from(rung) * HEADERS + sound).collect()
+            (rungs.into_iter().map(|rung| f64::from(rung) * HEADERS + sound).collect(), sound)
         };
+        let (cameras, sounds) = cameras.into_iter().map(with_all).unzip();
         Self {
             bound: match max {
                 None => Bound::None,
                 Some(MaxBitrate::Known(max)) => Bound::Known(max.get().into()),
                 Some(MaxBitrate::Measured) => Bound::Measured(Measure::default()),
             },
-            cameras: cameras.into_iter().map(with_all).collect(),
+            cameras,
+            sounds,
             guests: BTreeMap::new(),
             came: 0,
             beside: 1.0,
             changes: VecDeque::new(),
             stale: false,
             shared: None,
+            published: 0.0,
+            moving: false,
             counted: None,
             changed: None,
         }
@@ -168,13 +181,62 @@ impl Uplink {
         !matches!(self.bound, Bound::None)
     }
 
-    /// Bits per second, as far as that is known.
+    /// Bits per second for viewers, as far as that is known.
     fn max(&self) -> Option<f64> {
         match &self.bound {
             Bound::None => None,
-            Bound::Known(max) => Some(*max),
+            Bound::Known(max) => Some((max - self.published).max(0.0)),
             Bound::Measured(measure) => measure.found(),
         }
+    }
+
+    /// A media server gets these qualities of cameras.
+    pub(super) fn publishes<'a>(&mut self, what: impl IntoIterator<Item = (usize, &'a [usize])>, moving: bool) {
+        let published = what.into_iter().map(|(camera, rungs)| self.once(camera, rungs)).sum();
+        if self.is_bounded() {
+            self.stale |= (self.published, self.moving) != (published, moving);
+        }
+        (self.published, self.moving) = (published, moving);
+    }
+
+    /// Whether there is room for these qualities of a camera to be sent once, beside what is already, if no viewer gets anything.
+    pub(super) fn has_room_for(&self, camera: usize, rungs: &[usize]) -> bool {
+        match self.bound {
+            Bound::Known(max) => self.once(camera, rungs) <= SLACK * max - self.published,
+            Bound::None | Bound::Measured(_) => true,
+        }
+    }
+
+    /// Bits per second of these qualities, with sound once.
+    fn once(&self, camera: usize, rungs: &[usize]) -> f64 {
+        let sound = self.sounds.get(camera).copied().unwrap_or_default();
+        let pictures: f64 = rungs.iter().map(|rung| self.cost(camera, *rung) - sound).sum();
+        if rungs.is_empty() { 0.0 } else { pictures + sound }
+    }
+
+    /// How many watch a camera who do not operate the robot.
+    pub(super) fn viewers(&self, camera: usize) -> usize {
+        self.guests.values().filter(|guest| guest.camera == camera && !guest.operates).count()
+    }
+
+    /// Whether more is asked for than there is.
+    pub(super) fn is_full(&self) -> bool {
+        let wanted: f64 = self.guests.values().map(|guest| self.cost(guest.camera, guest.takes())).sum();
+        self.max().is_some_and(|max| self.beside * wanted > max)
+    }
+
+    /// Whether so many more could watch a camera at its best, if nothing were published.
+    pub(super) fn fits(&self, camera: usize, more: usize) -> bool {
+        let max = match &self.bound {
+            Bound::None => return true,
+            Bound::Known(max) => *max,
+            Bound::Measured(measure) => match measure.found() {
+                Some(max) => max,
+                None => return true,
+            },
+        };
+        let wanted: f64 = self.guests.values().map(|guest| self.cost(guest.camera, guest.takes())).sum();
+        self.beside * (wanted + more as f64 * self.cost(camera, 0)) <= ROOM_TO_COME_BACK * max
     }
 
     /// Somebody wants to watch this camera, instead of what it had before. Whether there is room, if need be by what others get.
@@ -184,9 +246,6 @@ impl Uplink {
         former: Option<&SessionId>,
         Asks { camera, operates, resumes, want }: Asks,
     ) -> bool {
-        if !self.is_bounded() {
-            return true;
-        }
         if let Some(guest) = self.guests.get_mut(session) {
             let before = (guest.camera, guest.operates, guest.want);
             self.stale |= before != (camera, operates, want);
@@ -204,7 +263,7 @@ impl Uplink {
             self.guests.remove(former);
         }
         self.came += 1;
-        let (came, allowed) = (self.came, self.lowest(camera));
+        let (came, allowed) = (self.came, if self.is_bounded() { self.lowest(camera) } else { 0 });
         let (gets, chance, spurned) = (None, None, None);
         let guest = Guest { camera, operates, came, begun: 1, want, gets, allowed, chance, spurned };
         self.guests.insert(session.clone(), guest);
@@ -214,6 +273,9 @@ impl Uplink {
 
     /// What a session may have; none: whatever there is.
     pub(super) fn allowed(&mut self, session: &SessionId, now: Instant) -> Option<usize> {
+        if !self.is_bounded() {
+            return None;
+        }
         self.share(now);
         self.guests.get(session).map(|guest| guest.allowed)
     }
@@ -244,6 +306,9 @@ impl Uplink {
 
     /// So many bits have left since this was said last.
     pub(super) fn sent(&mut self, bits: f64, now: Instant) {
+        if !self.is_bounded() {
+            return;
+        }
         let since = self.counted.replace(now).map(|before| now.saturating_duration_since(before).as_secs_f64());
         for guest in self.guests.values_mut() {
             self.stale |= guest.pass(now);
@@ -255,7 +320,7 @@ impl Uplink {
         }
         // Who tries a better quality is sent as much as that.
         let tried = |guest: &Guest| guest.gets.map_or(0.0, |gets| self.cost(guest.camera, gets.min(guest.allowed)));
-        let expected: f64 = self.guests.values().map(tried).sum();
+        let expected = self.published + self.guests.values().map(tried).sum::<f64>();
         let settled = self.changed.is_none_or(|at| now >= at + FOLLOWS);
         if let Some(since) = since.filter(|since| *since > 0.0 && expected > 0.0 && settled) {
             let beside = (bits / since / expected).clamp(1.0, MOST_BESIDE);
@@ -294,7 +359,7 @@ impl Uplink {
     }
 
     fn share(&mut self, now: Instant) {
-        if !std::mem::take(&mut self.stale) {
+        if !std::mem::take(&mut self.stale) || !self.is_bounded() {
             return;
         }
         self.shared = Some(now);
@@ -345,7 +410,7 @@ impl Uplink {
     /// An operator may have come where there was no room left.
     fn make_room(&mut self) {
         // What was measured is no reason to send anybody away.
-        while let Bound::Known(max) = self.bound {
+        while let Some(max) = self.max().filter(|_| !self.moving && matches!(self.bound, Bound::Known(_))) {
             let least: f64 = self.guests.values().map(|guest| self.cost(guest.camera, self.lowest(guest.camera))).sum();
             let viewers = self.guests.iter().filter(|(_, guest)| !guest.operates);
             let last = viewers.max_by_key(|(_, guest)| guest.came).map(|(session, _)| session.clone());

@@ -70,6 +70,13 @@ impl Frame {
         Payload { data: &self.data[start as usize..end as usize], padded }
     }
 
+    /// The same payload without its padding, for those who keep it for themselves.
+    pub(crate) fn share(&self, index: usize) -> Bytes {
+        let Payload { data, padded } = self.payload(index);
+        let padding = data.last().filter(|_| padded).copied().unwrap_or_default();
+        self.data.slice_ref(&data[..data.len() - usize::from(padding)])
+    }
+
     /// Bytes of payload.
     pub(crate) fn len(&self) -> usize {
         self.data.len()

@@ -12,7 +12,7 @@ mod keeper;
 mod keys;
 mod link;
 mod operator;
-mod signing;
+pub(crate) mod signing;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// To be called before anything is signed or checked. A second call changes nothing.
-pub(super) fn install() {
+pub(crate) fn install() {
     let _ = PROVIDER.install_default();
 }
 

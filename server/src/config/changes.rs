@@ -50,6 +50,7 @@ impl Comparison {
             turn,
             metrics,
             cluster,
+            sfu,
             log,
         } = old;
         keys.next_start("listen", listen, &new.listen);
@@ -67,6 +68,7 @@ impl Comparison {
         turn.compare(&new.turn, &mut keys);
         metrics.compare(&new.metrics, &mut keys);
         cluster.compare(&new.cluster, &mut keys);
+        sfu.compare(&new.sfu, &mut keys);
         let daemon::log::Log { format, filter } = log;
         keys.next_start("log.format", format, &new.log.format);
         keys.at_once("log.filter", &filter.to_string(), &new.log.filter.to_string());

@@ -7,6 +7,7 @@ mod ice;
 mod limits;
 mod listen;
 mod metrics;
+mod sfu;
 mod tls;
 mod turn;
 
@@ -26,6 +27,7 @@ pub use ice::{Credential, Ice, IceEntry, IceError, Lifetime};
 pub use limits::Limits;
 pub use listen::{ForwardedHeader, InvalidNetwork, Network};
 pub use metrics::{Metrics, MetricsError, Token};
+pub use sfu::{Engine, Livekit, NoUrl, Pattern, Sfu, SfuError, SfuUrl, Whip};
 pub use tls::{Acme, Tls, TlsFieldsError, TlsMode};
 pub use turn::{InvalidAddress, InvalidRealm, PublicAddress, Realm, Turn, TurnError};
 
@@ -53,13 +55,21 @@ pub struct Config {
     #[serde(deserialize_with = "turn::deserialize")]
     pub turn: Turn,
     pub cluster: Cluster,
+    pub sfu: Sfu,
     pub log: daemon::log::Log,
 }
 
 impl Config {
     /// The keys that are secrets, which may come from files and the environment as well.
-    pub const SECRETS: &[&str] =
-        &["cluster.redis", "ice.servers.*.credential", "ice.servers.*.shared_secret", "turn.secret", "metrics.token"];
+    pub const SECRETS: &[&str] = &[
+        "cluster.redis",
+        "ice.servers.*.credential",
+        "ice.servers.*.shared_secret",
+        "turn.secret",
+        "metrics.token",
+        "sfu.secret",
+        "sfu.authorization",
+    ];
 
     /// What a file says, or without one, what holds by default.
     pub fn load(path: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded<Self>, LoadError> {
@@ -85,6 +95,7 @@ impl Default for Config {
             metrics: Metrics::default(),
             turn: Turn::default(),
             cluster: Cluster::default(),
+            sfu: Sfu::default(),
             log: daemon::log::Log::default(),
         }
     }

@@ -227,7 +227,7 @@ impl Rooms {
 
     pub(crate) fn listing(&self, robot: &RobotId) -> Option<Listing> {
         let found = self.robots.get(robot)?;
-        Some(Listing { since: found.since, cameras: found.cameras.clone(), viewers: self.watching(found) })
+        Some(Listing { since: found.since, cameras: found.cameras.clone(), viewers: self.watching(robot, found) })
     }
 
     /// A viewer asks for a robot. Whether that is passed on; then it may watch the robot, and nothing else has been done.
@@ -272,6 +272,7 @@ impl Rooms {
             | ToServer::Answer { .. }
             | ToServer::Candidate { .. }
             | ToServer::Notice { .. }
+            | ToServer::Arrived { .. }
             | ToServer::Reception { .. } => {
                 let node = away.node.clone();
                 self.forward(&node, Onward::Says { peer: from.clone(), message, wants_reply: false });
@@ -282,6 +283,10 @@ impl Rooms {
             | ToServer::Snapshot { .. }
             | ToServer::SnapshotFailed { .. }
             | ToServer::Report { .. }
+            | ToServer::Publish { .. }
+            | ToServer::Published { .. }
+            | ToServer::Recall { .. }
+            | ToServer::Unpublish { .. }
             | ToServer::Audience { .. } => Some(message),
         }
     }
@@ -371,6 +376,7 @@ impl Rooms {
         self.displace(robot.peer, id);
         self.news.push_back(News::RobotDown { robot: id.clone() });
         self.claims.retain(|(_, other)| other != id);
+        self.hand_over_publications(id);
         let sessions = self.sessions.iter().filter(|(_, session)| session.robot == *id);
         for session in sessions.map(|(session, _)| session.clone()).collect::<Vec<_>>() {
             self.forget_session(&session);
@@ -393,7 +399,7 @@ impl Rooms {
             {
                 sent_back.insert((peer.clone(), away.robot.clone()));
                 let (robot, dialect) = (away.robot.clone(), away.dialect);
-                *role = Role::Viewer(Viewer { robot, dialect, session: None });
+                *role = Role::Viewer(Viewer { robot, dialect, session: None, former: None });
             }
         }
         for (node, robots) in nodes {

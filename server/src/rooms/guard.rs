@@ -197,14 +197,15 @@ impl Rooms {
 
     /// Ends a session whose viewer may not have it any more, wherever its picture goes.
     fn bar_session(&mut self, id: &SessionId) {
-        if let Some(session) = self.sessions.get(id) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.barred = true;
             self.news.push_back(News::Barred { holder: holder_of(&session.robot, id) });
         }
         self.end_session(id);
     }
 
-    fn watches(&self, viewer: &PeerId, session: &SessionId) -> bool {
-        matches!(self.peers.get(viewer), Some(Role::Viewer(role)) if role.session.as_ref() == Some(session))
+    pub(super) fn watches(&self, viewer: &PeerId, session: &SessionId) -> bool {
+        matches!(self.peers.get(viewer), Some(Role::Viewer(role)) if role.sessions().any(|own| own == session))
     }
 
     /// Who may not watch any more what it chose has to leave. Who has chosen nothing is told when it does.
@@ -221,17 +222,17 @@ impl Rooms {
     }
 
     fn expel_viewer(&mut self, peer: &PeerId, notice: Notice) {
-        let (robot, session) = match self.peers.insert(peer.clone(), Role::Displaced) {
-            Some(Role::Viewer(viewer)) => (viewer.robot, viewer.session),
+        let (robot, sessions) = match self.peers.insert(peer.clone(), Role::Displaced) {
+            Some(Role::Viewer(viewer)) => (viewer.robot.clone(), viewer.sessions().cloned().collect()),
             Some(Role::Away(away)) => {
                 self.leaves_for_good(peer, &away, Ending::Goodbye);
-                (away.robot, None)
+                (away.robot, Vec::new())
             }
             None | Some(Role::Undecided | Role::Robot(_) | Role::Displaced) => return,
         };
         audit::viewer_expelled(&robot, peer, self.passes.get(peer), notice.code);
         self.tell(peer, ToViewer::Notice { notice, about: None });
-        if let Some(session) = session {
+        for session in sessions {
             self.bar_session(&session);
         }
         self.out.push_back(Output::Close { peer: peer.clone() });
@@ -247,6 +248,7 @@ impl Rooms {
             self.bar_session(&session);
         }
         self.news.push_back(News::Barred { holder: Holder::Robot(id.clone()) });
+        self.end_publications(id);
         self.robot_left(id);
         self.peers.insert(peer.clone(), Role::Displaced);
         self.tell_robot(&peer, ToRobot::Notice { notice });

@@ -12,6 +12,7 @@ mod elsewhere;
 mod guard;
 mod news;
 mod notices;
+mod publications;
 mod relay;
 mod reports;
 mod robots;
@@ -44,6 +45,8 @@ pub(crate) use elsewhere::{Elsewhere, Listing, Onward, Robots, Since};
 use guard::Untold;
 pub(crate) use news::News;
 pub(crate) use notices::{denied, too_fast, unreachable};
+use publications::Publications;
+pub(crate) use publications::{Done, Engine, Errand, Place};
 use relay::{Letter, Payload};
 use robots::{Robot, Seen};
 use session::Session;
@@ -108,6 +111,8 @@ pub(crate) enum Input {
     },
     /// Whoever asked for a picture has gone.
     SnapshotUnasked(Asker),
+    /// The media server has answered.
+    Engine(Done),
     /// The operator has decided otherwise. Who is in stays in, whatever the limits are now.
     Settings(Settings),
     /// Robots are to be told of other STUN and TURN servers.
@@ -148,6 +153,8 @@ pub(crate) enum Output {
         asker: Asker,
         answer: Answer,
     },
+    /// The media server is to be asked something.
+    Errand(Errand),
     /// Goes to another server. Where it wants a reply, that is the input's that was handled last.
     Forward {
         to: NodeId,
@@ -156,6 +163,7 @@ pub(crate) enum Output {
 }
 
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all of them are the large one")]
 pub(crate) enum Reply {
     Watch(WatchReply),
     Register(RegisterReply),
@@ -221,6 +229,7 @@ pub(crate) struct Rooms {
     seen: Seen,
     snapshots: Snapshots,
     others: Others,
+    publications: Publications,
     out: VecDeque<Output>,
     news: VecDeque<News>,
 }
@@ -246,12 +255,18 @@ impl Rooms {
             seen: Seen::default(),
             snapshots: Snapshots::default(),
             others: Others::default(),
+            publications: Publications::default(),
             out: VecDeque::new(),
             news: VecDeque::new(),
         }
     }
 
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
+        self.take(input, now);
+        self.publications.plan(now);
+    }
+
+    fn take(&mut self, input: Input, now: Instant) {
         match input {
             Input::Connected { peer, pass, is_local, guest_of } => {
                 if let Some(node) = guest_of {
@@ -277,6 +292,7 @@ impl Rooms {
                 }
             }
             Input::SnapshotUnasked(asker) => self.snapshot_unasked(asker),
+            Input::Engine(done) => self.engine_done(done),
             Input::Settings(settings) => self.settle(settings, now),
             Input::IceChanged => {
                 self.renew_ice = Some(now);
@@ -308,7 +324,8 @@ impl Rooms {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let session = self.deadlines.first().map(|(at, _)| *at);
-        let others = [self.snapshots.poll_timeout(), self.next_expiry(), self.renew_ice];
+        let others =
+            [self.snapshots.poll_timeout(), self.next_expiry(), self.renew_ice, self.publications.poll_timeout()];
         session.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -321,6 +338,8 @@ impl Rooms {
             tracing::debug!("a lost viewer did not come back");
             self.end_session(&session);
         }
+        self.count_crowds(now);
+        self.publications.plan(now);
     }
 
     pub(crate) fn is_robot(&self, peer: &PeerId) -> bool {
@@ -332,7 +351,7 @@ impl Rooms {
         let here = self.robots.iter().map(|(id, robot)| LiveRobot {
             robot: id.clone(),
             cameras: robot.cameras.clone(),
-            viewers: self.watching(robot),
+            viewers: self.watching(id, robot),
         });
         let elsewhere = self.others.live().filter(|live| !self.robots.contains_key(&live.robot));
         let mut live: Vec<LiveRobot> = here.chain(elsewhere).collect();
@@ -340,8 +359,9 @@ impl Rooms {
         live
     }
 
-    fn watching(&self, robot: &Robot) -> usize {
-        robot.introduced.keys().filter(|viewer| self.peers.contains_key(viewer)).count()
+    fn watching(&self, id: &RobotId, robot: &Robot) -> usize {
+        let by_robot = robot.introduced.keys().filter(|viewer| self.peers.contains_key(viewer)).count();
+        by_robot + self.publications.viewers(id)
     }
 
     fn said(&mut self, from: &PeerId, message: ToServer, wants_reply: bool, now: Instant) {
@@ -369,6 +389,29 @@ impl Rooms {
             ToServer::Report { report } => self.robot_reports(from, report),
             ToServer::Audience { audience } => self.audience_reported(from, audience),
             ToServer::Reception { reception, about } => self.viewer_reports(from, reception, about.as_ref()),
+            ToServer::Arrived { about } => self.arrived(from, &about.session),
+            ToServer::Publish { camera, description } => {
+                let outcome = self.publish(from, camera, description);
+                self.or_not_taken(from, outcome);
+            }
+            ToServer::Published { camera } => {
+                let outcome = self.published(from, camera);
+                self.or_not_taken(from, outcome);
+            }
+            ToServer::Recall { camera } => {
+                let outcome = self.recall(from, camera);
+                self.or_not_taken(from, outcome);
+            }
+            ToServer::Unpublish { camera } => {
+                let outcome = self.unpublish(from, camera);
+                self.or_not_taken(from, outcome);
+            }
+        }
+    }
+
+    fn or_not_taken(&mut self, from: &PeerId, outcome: Result<(), Notice>) {
+        if let Err(notice) = outcome {
+            self.not_taken(from, notice);
         }
     }
 

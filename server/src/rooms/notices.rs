@@ -128,6 +128,18 @@ pub(super) fn no_viewer() -> Notice {
     Notice::new(Code::Unauthorized, "Only viewers report on what they see; this connection is none.")
 }
 
+pub(super) fn no_publisher() -> Notice {
+    Notice::new(Code::Unauthorized, "Only robots publish; this connection is none.")
+}
+
+pub(super) fn no_engine() -> Notice {
+    Notice::new(Code::Unsupported, "This server has no media server to publish to: its [sfu] says of none.")
+}
+
+pub(super) fn not_published() -> Notice {
+    Notice::new(Code::Malformed, "Nothing is published: `publish` comes first, and its answer.")
+}
+
 pub(super) fn malformed(message: &str) -> Notice {
     Notice::new(Code::Malformed, message)
 }

@@ -39,8 +39,12 @@ impl Rooms {
             Some(Role::Undecided | Role::Away(_) | Role::Displaced) => Err(notices::stranger(&letter.to)),
             Some(Role::Robot(robot)) => self.relay_from_robot(from, &robot.clone(), letter),
             Some(Role::Viewer(viewer)) => {
-                let own = letter.about.as_ref().is_some_and(|about| viewer.session.as_ref() == Some(&about.session));
-                self.relay_from_viewer(from, &viewer.robot.clone(), letter, own)
+                let about = letter.about.as_ref();
+                let own = about.and_then(|about| viewer.sessions().find(|own| **own == about.session)).cloned();
+                match own.clone().filter(|own| self.is_by_engine(own)) {
+                    Some(session) => self.relay_to_engine(&session, letter.payload),
+                    None => self.relay_from_viewer(from, &viewer.robot.clone(), letter, own.is_some()),
+                }
             }
         };
         if let Err(notice) = outcome {
@@ -79,9 +83,7 @@ impl Rooms {
             Payload::Notice(notice) => ToViewer::Notice { notice, about },
         };
         // A viewer whose connection is lost keeps its place for a while; its robot need not know.
-        let is_there = matches!(self.peers.get(&letter.to),
-            Some(Role::Viewer(viewer)) if viewer.session.as_ref() == Some(&session));
-        if is_there {
+        if self.watches(&letter.to, &session) {
             tracing::debug!(%robot, viewer = %letter.to, event = message.event(), "relayed to viewer");
             if let ToViewer::Offer { .. } | ToViewer::Answer { .. } = message {
                 self.news.push_back(News::Offered { session });
@@ -138,6 +140,19 @@ impl Rooms {
         tracing::debug!(robot = %robot_id, viewer = %from, event = message.event(), "relayed to robot");
         self.tell_robot(&letter.to, message);
         Ok(())
+    }
+
+    /// It has no use for candidates: it can be reached where its answer says.
+    fn relay_to_engine(&mut self, session: &SessionId, payload: Payload) -> Result<(), Notice> {
+        match payload {
+            Payload::Offer(offer) => {
+                let description = check_description(offer, DescriptionKind::Offer)?;
+                self.play(session, description)
+            }
+            Payload::Candidate(_) => Ok(()),
+            Payload::Answer(_) => Err(notices::malformed("A viewer answers robots; here it makes the offer.")),
+            Payload::Notice(_) => Err(notices::malformed("Notices come from the robot.")),
+        }
     }
 
     /// Whether the viewer makes the offer.

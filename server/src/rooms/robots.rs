@@ -10,7 +10,7 @@ use protocol::{
     ToViewer, Video, Yes,
 };
 
-use super::{Dialect, Ending, News, Output, Reply, Role, Rooms, Since, notices};
+use super::{Dialect, Ending, News, Output, Reply, Role, Rooms, Since, notices, session::By};
 use crate::{audit, auth::Proof, turn::credentials::Holder};
 
 /// More cameras than any robot has; each is shown to every visitor of the front page.
@@ -78,6 +78,7 @@ impl Rooms {
         audit::robot_left(id, &robot.peer);
         self.news.push_back(News::RobotDown { robot: id.clone() });
         self.no_more_snapshots(id);
+        self.publisher_left(id);
         let about = Some(RobotRef { robot: id.clone() });
         for viewer in self.audience(id) {
             self.tell(&viewer, ToViewer::BroadcasterLeft { about: about.clone() });
@@ -96,8 +97,8 @@ impl Rooms {
         match self.peers.insert(from.clone(), Role::Robot(id.clone())) {
             Some(Role::Robot(former)) if former != id => self.robot_left(&former),
             Some(Role::Viewer(viewer)) => {
-                if let Some(session) = viewer.session {
-                    self.end_session(&session);
+                for session in viewer.sessions() {
+                    self.end_session(session);
                 }
             }
             Some(Role::Away(away)) => self.leaves_for_good(from, &away, Ending::Goodbye),
@@ -120,12 +121,14 @@ impl Rooms {
         self.seen.remember(&id);
         let robot = Robot { peer: from.clone(), since, dialect, proof, cameras, introduced, named };
         self.robots.insert(id.clone(), robot);
+        self.reconcile_publications(&id, register.published);
         self.expect_claims(&id, &register.links, now);
         self.announce(&id, from, now);
         // One time for all of them: none waits longer than it should.
         self.renew_ice = self.renew_ice.or(self.settings.renew_ice_after.map(|after| now + after));
         let ice_servers = (self.list_ice)(&Holder::Robot(id.clone()), None);
-        Ok(Registration { ok: Yes, robot: id, ice_servers, report_every: self.settings.report_every })
+        let (report_every, sfu) = (self.settings.report_every, self.publications.offered());
+        Ok(Registration { ok: Yes, robot: id, ice_servers, report_every, sfu })
     }
 
     /// Credentials of relays end, and robots stay.
@@ -174,7 +177,7 @@ impl Rooms {
         let known: Vec<SessionId> = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.robot == *id)
+            .filter(|(_, session)| session.robot == *id && session.by == By::Robot)
             .map(|(session, _)| session.clone())
             .collect();
         for session in known {

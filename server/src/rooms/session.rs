@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use protocol::{CameraId, PeerId, RobotId, SessionId, SessionRef, ToRobot};
+use protocol::{CameraId, MediaKind, PeerId, RobotId, SessionId, SessionRef, ToRobot};
 
-use super::{Dialect, News, Role, Rooms};
+use super::{Dialect, News, Place, Role, Rooms};
 use crate::{audit, auth::Pass};
 
 /// It outlives the connections at both of its ends, because media does.
@@ -13,6 +13,11 @@ pub(super) struct Session {
     pub(super) robot: RobotId,
     pub(super) camera: CameraId,
     pub(super) owner: Owner,
+    pub(super) by: By,
+    /// What else its viewer takes than a connection to the robot.
+    pub(super) takes: Vec<MediaKind>,
+    /// Its viewer may not come back.
+    pub(super) barred: bool,
     /// What its viewer's link allows.
     pub(super) pass: Option<Pass>,
     /// Whether its media still flows, as far as the robot has said.
@@ -21,6 +26,14 @@ pub(super) struct Session {
     pub(super) offers: bool,
     pub(super) robot_candidates: usize,
     pub(super) viewer_candidates: usize,
+}
+
+/// Who serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Robot,
+    /// The media server: the robot knows nothing of it.
+    Engine,
 }
 
 #[derive(Debug)]
@@ -43,17 +56,24 @@ impl Owner {
 }
 
 impl Session {
-    pub(super) fn new(robot: RobotId, camera: CameraId, viewer: PeerId) -> Self {
+    pub(super) fn new(robot: RobotId, camera: CameraId, viewer: PeerId, by: By) -> Self {
         Self {
             robot,
             camera,
             owner: Owner::Attached(viewer),
+            by,
+            takes: Vec::new(),
+            barred: false,
             pass: None,
             resumable: true,
             offers: false,
             robot_candidates: 0,
             viewer_candidates: 0,
         }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place { robot: self.robot.clone(), camera: self.camera.clone() }
     }
 
     pub(super) fn is_detached(&self) -> bool {
@@ -65,6 +85,9 @@ impl Rooms {
     /// Ends a session and tells its robot, now or when it is back.
     pub(super) fn end_session(&mut self, id: &SessionId) {
         let Some(session) = self.forget_session(id) else { return };
+        if session.by == By::Engine {
+            return;
+        }
         let viewer = session.owner.peer();
         let Some(robot) = self.robots.get_mut(&session.robot) else {
             return self.untold.remember(&session.robot, id);
@@ -82,7 +105,7 @@ impl Rooms {
         }
     }
 
-    /// Ends a session without a word.
+    /// Ends a session without a word to its robot.
     pub(super) fn forget_session(&mut self, id: &SessionId) -> Option<Session> {
         let session = self.sessions.remove(id)?;
         self.news.push_back(News::Left { session: id.clone() });
@@ -91,11 +114,16 @@ impl Rooms {
             Owner::Attached(peer) => {
                 if let Some(Role::Viewer(viewer)) = self.peers.get_mut(peer) {
                     viewer.session.take_if(|current| current == id);
+                    viewer.former.take_if(|former| former == id);
                 }
             }
             Owner::Detached { until, .. } => {
                 self.deadlines.remove(&(*until, id.clone()));
             }
+        }
+        if session.by == By::Engine {
+            // Whoever came by a link may hold what is good for longer than that.
+            self.goes(id, session.place(), session.barred || session.pass.is_some());
         }
         Some(session)
     }

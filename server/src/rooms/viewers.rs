@@ -9,8 +9,8 @@ use protocol::{
 use sha1::{Digest, Sha1};
 
 use super::{
-    Dialect, Ending, News, Output, Reply, Role, Rooms, notices,
-    session::{Owner, Session},
+    Dialect, Ending, News, Output, Place, Reply, Role, Rooms, notices,
+    session::{By, Owner, Session},
 };
 use crate::{audit, auth, turn::credentials::Holder};
 
@@ -21,6 +21,14 @@ pub(super) struct Viewer {
     pub(super) robot: RobotId,
     pub(super) dialect: Dialect,
     pub(super) session: Option<SessionId>,
+    /// What it watches until it has the picture by the other one.
+    pub(super) former: Option<SessionId>,
+}
+
+impl Viewer {
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &SessionId> {
+        self.session.iter().chain(&self.former)
+    }
 }
 
 impl Rooms {
@@ -60,18 +68,28 @@ impl Rooms {
     }
 
     pub(super) fn viewer_left(&mut self, peer: &PeerId, viewer: Viewer, ending: Ending, now: Instant) {
-        let Some(id) = viewer.session else { return };
-        match (ending, viewer.dialect) {
-            // Media does not need the server: whoever comes back soon finds its picture still running.
-            (Ending::Lost, Dialect::Panocast) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    let grace = now + self.settings.session_grace;
-                    let until = session.pass.as_ref().map_or(grace, |pass| pass.until.min(grace));
-                    session.owner = Owner::Detached { was: peer.clone(), until };
-                    self.deadlines.insert((until, id));
+        for id in viewer.sessions().cloned().collect::<Vec<_>>() {
+            match (ending, viewer.dialect) {
+                // Media does not need the server: whoever comes back soon finds its picture still running.
+                (Ending::Lost, Dialect::Panocast) => {
+                    if let Some(session) = self.sessions.get_mut(&id) {
+                        let grace = now + self.settings.session_grace;
+                        let until = session.pass.as_ref().map_or(grace, |pass| pass.until.min(grace));
+                        session.owner = Owner::Detached { was: peer.clone(), until };
+                        self.deadlines.insert((until, id));
+                    }
                 }
+                (Ending::Goodbye, _) | (Ending::Lost, Dialect::Family) => self.end_session(&id),
             }
-            (Ending::Goodbye, _) | (Ending::Lost, Dialect::Family) => self.end_session(&id),
+        }
+    }
+
+    /// The viewer has the picture by this session: what it watched before ends.
+    pub(super) fn arrived(&mut self, from: &PeerId, id: &SessionId) {
+        let Some(Role::Viewer(viewer)) = self.peers.get_mut(from) else { return };
+        let former = viewer.former.take_if(|_| viewer.session.as_ref() == Some(id));
+        if let Some(former) = former {
+            self.end_session(&former);
         }
     }
 
@@ -96,13 +114,26 @@ impl Rooms {
             self.comes_by_the_same_link(session, from, &id) || self.check_share(from, &id).is_ok()
         });
         let resumed = resumed.filter(|session| self.claim(session, &id, watch.camera.as_ref(), from));
+        let place = Place { robot: id.clone(), camera: first.clone() };
+        let by = if self.is_elsewhere(from, &place, &watch.takes) { By::Engine } else { By::Robot };
         let (session, resumed) = match resumed {
             Some(session) => (session, true),
-            None => (self.open(from, &id, first.clone())?, false),
+            None => (self.open(from, place, by, watch.beside)?, false),
         };
         let left = self.bind_pass(&session, &id, from, now);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.offers = watch.wishes.offers;
+            session.takes = watch.takes;
+        }
+        let moves = match (by, self.is_by_engine(&session)) {
+            (By::Engine, there) => !there,
+            (By::Robot, there) => {
+                there && self.sessions.get(&session).is_some_and(|found| self.is_recalled(&found.place()))
+            }
+        };
+        if resumed && moves {
+            // It was away when the others were asked.
+            self.move_all(vec![session.clone()]);
         }
         // Whatever is longer is cut off at a century.
         let expires_in = left.map(|left| left.as_secs() as u32);
@@ -110,18 +141,23 @@ impl Rooms {
         let robot = self.robots.get(&id).expect("claiming and opening a session remove no robot");
         let (peer, cameras) = (robot.peer.clone(), &robot.cameras);
         let video = cameras.iter().find(|info| info.id == camera).map(|info| info.video.clone()).unwrap_or_default();
-        let pass = self.pass_for(from, &id);
-        let ticket = Ticket {
-            session: session.clone(),
-            camera: camera.clone(),
-            resumed,
-            expires_in,
-            link: pass.map(|pass| pass.link.clone()),
-            operates: pass.is_some_and(|pass| pass.role == auth::Role::Operate),
-            wishes: watch.wishes,
-        };
-        self.tell_robot(&peer, ToRobot::Watcher { viewer: from.clone(), ticket: Some(ticket) });
-        let ice_servers = (self.list_ice)(&holder_of(&id, &session), left);
+        let media = self.media(&session, &Place { robot: id.clone(), camera: camera.clone() }, left);
+        let by_robot = media == Media::P2p;
+        if by_robot {
+            let pass = self.pass_for(from, &id);
+            let ticket = Ticket {
+                session: session.clone(),
+                camera: camera.clone(),
+                resumed,
+                expires_in,
+                link: pass.map(|pass| pass.link.clone()),
+                operates: pass.is_some_and(|pass| pass.role == auth::Role::Operate),
+                wishes: watch.wishes,
+            };
+            self.tell_robot(&peer, ToRobot::Watcher { viewer: from.clone(), ticket: Some(ticket) });
+        }
+        // The media server is where everybody reaches it.
+        let ice_servers = if by_robot { (self.list_ice)(&holder_of(&id, &session), left) } else { Vec::new() };
         Ok(Admission {
             ok: Yes,
             session,
@@ -131,7 +167,7 @@ impl Rooms {
             resumed,
             ice_servers,
             video,
-            media: Media::P2p,
+            media,
             report_every: self.settings.report_every,
         })
     }
@@ -148,12 +184,14 @@ impl Rooms {
 
     /// Notes which robot the connection wants, and parts it from whatever else it was or watched.
     fn choose(&mut self, from: &PeerId, id: &RobotId, dialect: Dialect) {
-        let mut session = None;
+        let (mut session, mut former) = (None, None);
         match self.peers.get_mut(from) {
-            Some(Role::Viewer(former)) if former.robot == *id => session = former.session.take(),
+            Some(Role::Viewer(viewer)) if viewer.robot == *id => {
+                (session, former) = (viewer.session.take(), viewer.former.take());
+            }
             _ => self.part(from),
         }
-        self.peers.insert(from.clone(), Role::Viewer(Viewer { robot: id.clone(), dialect, session }));
+        self.peers.insert(from.clone(), Role::Viewer(Viewer { robot: id.clone(), dialect, session, former }));
     }
 
     /// The connection begins something else: what it was or watched ends.
@@ -162,8 +200,8 @@ impl Rooms {
             None | Some(Role::Undecided | Role::Displaced) => {}
             Some(Role::Robot(robot)) => self.robot_left(&robot),
             Some(Role::Viewer(former)) => {
-                if let Some(session) = former.session {
-                    self.end_session(&session);
+                for session in former.sessions() {
+                    self.end_session(session);
                 }
             }
             Some(Role::Away(away)) => self.leaves_for_good(from, &away, Ending::Goodbye),
@@ -174,12 +212,14 @@ impl Rooms {
     ///
     /// Its id is the proof: a viewer whose old link is half open comes back while that link still looks alive.
     fn claim(&mut self, id: &SessionId, robot_id: &RobotId, camera: Option<&CameraId>, from: &PeerId) -> bool {
+        let shown = self.sessions.get(id).is_some_and(|session| self.shows(&session.place()));
         let Some(robot) = self.robots.get_mut(robot_id) else { return false };
         match self.sessions.get(id) {
             Some(session) if session.robot != *robot_id => return false,
             Some(session) => {
                 let same_camera = camera.is_none_or(|camera| *camera == session.camera);
-                if !session.resumable || !same_camera || robot.dialect == Dialect::Family {
+                let goes_on = if session.by == By::Engine { shown } else { session.resumable };
+                if !goes_on || !same_camera || robot.dialect == Dialect::Family {
                     // Its owner has come for something new, so the old one ends now rather than after its grace.
                     if matches!(session.owner, Owner::Detached { .. }) {
                         self.end_session(id);
@@ -190,7 +230,8 @@ impl Rooms {
             None if robot.named.remove(id) => {
                 let first = robot.cameras.first().map(|camera| &camera.id);
                 let Some(camera) = camera.or(first) else { return false };
-                self.sessions.insert(id.clone(), Session::new(robot_id.clone(), camera.clone(), from.clone()));
+                let session = Session::new(robot_id.clone(), camera.clone(), from.clone(), By::Robot);
+                self.sessions.insert(id.clone(), session);
             }
             None => return false,
         }
@@ -217,12 +258,14 @@ impl Rooms {
             self.tell(&other, ToViewer::Notice { notice: notices::viewer_replaced(), about: None });
             self.peers.insert(other, Role::Displaced);
         }
-        self.introduce(to, &robot_id, id);
+        self.introduce(to, &robot_id, id, false);
     }
 
     /// A fresh session. The viewer's former one with this robot is replaced, at the robot by the same viewer's name.
-    fn open(&mut self, from: &PeerId, robot_id: &RobotId, camera: CameraId) -> Result<SessionId, Notice> {
-        let viewers = self.robots.get(robot_id).map(|robot| &robot.introduced);
+    /// `beside`: it goes on until the viewer has the picture by this one, if that comes from elsewhere.
+    fn open(&mut self, from: &PeerId, place: Place, by: By, beside: bool) -> Result<SessionId, Notice> {
+        let Place { robot: robot_id, camera } = &place;
+        let viewers = self.robots.get(robot_id).map(|robot| &robot.introduced).filter(|_| by == By::Robot);
         // Whoever is in has its place, even if the limit has come to be lower.
         let most = self.settings.max_viewers;
         if viewers.is_some_and(|viewers| viewers.len() >= most && !viewers.contains_key(from)) {
@@ -234,8 +277,11 @@ impl Rooms {
         while self.sessions.contains_key(&id) {
             id = (self.mint)();
         }
-        self.sessions.insert(id.clone(), Session::new(robot_id.clone(), camera, from.clone()));
-        self.introduce(from, robot_id, &id);
+        self.sessions.insert(id.clone(), Session::new(robot_id.clone(), camera.clone(), from.clone(), by));
+        if by == By::Engine {
+            self.comes(&id, &place);
+        }
+        self.introduce(from, robot_id, &id, beside);
         Ok(id)
     }
 
@@ -249,14 +295,28 @@ impl Rooms {
         left.map(|seconds| Duration::from_secs(seconds as u64))
     }
 
-    fn introduce(&mut self, viewer: &PeerId, robot: &RobotId, session: &SessionId) {
+    fn introduce(&mut self, viewer: &PeerId, robot: &RobotId, session: &SessionId, beside: bool) {
+        let now = self.sessions.get(session).map(|session| session.by);
+        let mut over = Vec::new();
         if let Some(Role::Viewer(role)) = self.peers.get_mut(viewer) {
-            let former = role.session.replace(session.clone()).filter(|former| former != session);
-            if let Some(former) = former {
+            // By the same way there is no room for two.
+            let mut had = role.sessions().filter(|had| *had != session).cloned().collect::<Vec<_>>();
+            let stays = had.iter().position(|had| beside && self.sessions.get(had).map(|had| had.by) != now);
+            role.former = stays.map(|stays| had.remove(stays));
+            role.session = Some(session.clone());
+            over = had;
+        }
+        for former in over {
+            // A robot replaces it by what follows under the same viewer's name.
+            let replaced =
+                now == Some(By::Robot) && self.sessions.get(&former).is_some_and(|former| former.by == By::Robot);
+            if replaced {
                 self.forget_session(&former);
+            } else {
+                self.end_session(&former);
             }
         }
-        if let Some(robot) = self.robots.get_mut(robot) {
+        if let Some(robot) = self.robots.get_mut(robot).filter(|_| now == Some(By::Robot)) {
             robot.introduced.insert(viewer.clone(), session.clone());
         }
     }

@@ -29,7 +29,7 @@ use crate::{
     auth::{Door, Pass, UnixTime},
     listen::{ClientAddress, Hall, NoSeat},
     metrics::Text,
-    rooms::{Answer, Ending},
+    rooms::{Answer, Done, Ending},
 };
 
 /// Bytes that one connection may have waiting for the desk; more is a flood. A robot that 500 viewers join at once says
@@ -63,6 +63,8 @@ pub(super) enum Event {
     PlayerSays(PlayerKey, players::Word, oneshot::Sender<bool>),
     /// Somebody wants a picture of this camera, or of the robot's first one.
     Snapshot(RobotId, Option<CameraId>, oneshot::Sender<Answer>),
+    /// The media server has answered.
+    Engine(Done),
 }
 
 /// Whoever comes, let in or not.

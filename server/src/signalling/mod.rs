@@ -40,6 +40,7 @@ use crate::{
     listen::{Hall, Proxies, before_joining},
     metrics::Text,
     rooms::{Answer, Rooms, Settings},
+    sfu,
     turn::{credentials::Holder, unix_time},
 };
 use calls::Calls;
@@ -158,8 +159,18 @@ pub(crate) fn start(
         Box::new(move |holder: &Holder, most| ice.listed_for(holder, most, unix_time()))
     };
     let settings = settings(&config.borrow(), &ice);
-    let rooms = Rooms::new(settings, door.borrow().clone(), Box::new(unguessable), list, desk::moment());
-    tasks.spawn(Desk::new(rooms, door, ice, io, calls.clone()).run(inbox, heard, config.clone(), cancel));
+    let rooms = Rooms::new(settings, door.borrow().clone(), Box::new(unguessable), list, desk::moment())
+        .with_engine(sfu::engine(&config.borrow().sfu));
+    let engine_done = {
+        let events = events.clone();
+        move |done| {
+            let events = events.clone();
+            // A desk that is gone has no use for it.
+            async move { drop(events.send(Event::Engine(done)).await) }
+        }
+    };
+    let sfu = sfu::start(&config.borrow().sfu, engine_done, tasks, cancel.clone());
+    tasks.spawn(Desk::new(rooms, door, ice, io, calls.clone(), sfu).run(inbox, heard, config.clone(), cancel));
     // What Engine.IO keeps of a request is copied last: whoever looks before may see all of it.
     let engine = engine.layer(map_request(head::copied)).layer(from_fn_with_state(calls, calls::admit));
     (engine, Enquiries(events), players)

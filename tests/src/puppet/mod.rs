@@ -114,8 +114,8 @@ async fn run(
             version: Some(protocol::VERSION),
             robot: options.robot,
             camera: options.camera,
-            resume: None,
             wishes: options.wishes,
+            ..Watch::default()
         }),
     };
     let mut asked = Some(line.ask(&watch).await?);
@@ -232,7 +232,10 @@ impl Body {
                 self.seen.send_modify(|seen| seen.notices.push(notice));
                 Ok(None)
             }
-            ToViewer::Answer { .. } | ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } => Ok(None),
+            ToViewer::Move { .. }
+            | ToViewer::Answer { .. }
+            | ToViewer::Broadcaster { .. }
+            | ToViewer::BroadcasterLeft { .. } => Ok(None),
         }
     }
 

@@ -61,6 +61,11 @@ fn said(audience: &mut Audience) -> Vec<(&'static str, String, Option<Code>)> {
                 | ToServer::SnapshotFailed { .. }
                 | ToServer::Report { .. }
                 | ToServer::Audience { .. }
+                | ToServer::Arrived { .. }
+                | ToServer::Publish { .. }
+                | ToServer::Published { .. }
+                | ToServer::Recall { .. }
+                | ToServer::Unpublish { .. }
                 | ToServer::Reception { .. } => (None, None),
             };
             let to = to.unwrap_or_else(|| panic!("an audience does not say {message:?}"));

@@ -142,7 +142,10 @@ impl Town {
                     let asked = asked.clone().expect("somebody asked");
                     self.told.extend(written(vec![Output::Reply(reply)]).iter().map(|text| format!("{asked} {text}")));
                 }
-                output @ (Output::ToRobot { .. } | Output::Close { .. } | Output::Snapshot { .. }) => {
+                output @ (Output::ToRobot { .. }
+                | Output::Close { .. }
+                | Output::Snapshot { .. }
+                | Output::Errand(_)) => {
                     self.told.extend(written(vec![output]));
                 }
             }

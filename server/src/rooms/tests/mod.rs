@@ -4,6 +4,7 @@ mod audited;
 mod elsewhere;
 mod guarded;
 mod joining;
+mod publishing;
 mod random;
 mod relaying;
 mod reporting;
@@ -136,6 +137,7 @@ impl World {
             claims,
             local,
             others,
+            publications,
             ..
         } = &self.rooms;
         peers.is_empty()
@@ -144,6 +146,7 @@ impl World {
             && local.is_empty()
             && claims.is_empty()
             && others.is_empty()
+            && publications.is_empty()
             && robots.is_empty()
             && sessions.is_empty()
             && deadlines.is_empty()
@@ -163,6 +166,7 @@ fn written(outputs: Vec<Output>) -> Vec<String> {
         Output::ToRobot { to, message } => event(to, json(serde_json::to_string(message))),
         Output::Reply(Reply::Watch(reply)) => format!("reply {}", json(serde_json::to_string(reply))),
         Output::Forward { to, what } => format!("{to} {what:?}"),
+        Output::Errand(errand) => format!("engine {errand:?}"),
         Output::Snapshot { asker, answer: Ok(jpeg) } => format!("{} {}", asker.0, String::from_utf8_lossy(jpeg)),
         Output::Snapshot { asker, answer: Err(notice) } => format!("{} {}: {}", asker.0, notice.code, notice.message),
         Output::Reply(Reply::Register(reply)) => format!("reply {}", json(serde_json::to_string(reply))),

@@ -105,6 +105,7 @@ impl Witness {
         match output {
             Output::Reply(_) => {}
             Output::Forward { .. } => panic!("there is no other server"),
+            Output::Errand(_) => panic!("there is no media server"),
             Output::Close { peer } => assert!(self.connected.contains(peer), "{peer} is gone"),
             Output::Snapshot { asker, .. } => assert!(self.waiting.remove(asker), "an answer for each question"),
             Output::ToRobot { to, message } => {
@@ -126,6 +127,9 @@ impl Witness {
                     ToRobot::Notice { .. }
                     | ToRobot::IceServers { .. }
                     | ToRobot::Snapshot { .. }
+                    | ToRobot::Publishing { .. }
+                    | ToRobot::NotPublished { .. }
+                    | ToRobot::Crowd { .. }
                     | ToRobot::SessionEnded { .. } => {}
                 }
             }
@@ -136,7 +140,10 @@ impl Witness {
                         assert!(self.connected.contains(from));
                         assert!(self.introduced.get(from).is_some_and(|known| known.contains(to)), "{to}: {message:?}");
                     }
-                    ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } | ToViewer::Notice { .. } => {}
+                    ToViewer::Broadcaster { .. }
+                    | ToViewer::BroadcasterLeft { .. }
+                    | ToViewer::Move { .. }
+                    | ToViewer::Notice { .. } => {}
                 }
             }
         }

@@ -46,6 +46,7 @@ use crate::{
     ice::Directory,
     metrics::Text,
     rooms::{Answer, Asker, Ending, Input, News, Output, Reply, Rooms, Settings, too_fast},
+    sfu,
     turn::unix_time,
 };
 
@@ -62,6 +63,7 @@ pub(super) struct Desk {
     ice: Directory,
     io: SocketIo,
     calls: Calls,
+    sfu: Option<sfu::Line>,
     refusals: Refusals,
     /// Those who have no more business here, and when they are hung up on.
     leaving: VecDeque<(Instant, Visitor)>,
@@ -106,12 +108,19 @@ enum Stage {
 }
 
 enum Early {
-    Said(Said),
+    Said(Box<Said>),
     TooFast,
 }
 
 impl Desk {
-    pub(super) fn new(rooms: Rooms, door: watch::Receiver<Door>, ice: Directory, io: SocketIo, calls: Calls) -> Self {
+    pub(super) fn new(
+        rooms: Rooms,
+        door: watch::Receiver<Door>,
+        ice: Directory,
+        io: SocketIo,
+        calls: Calls,
+        sfu: Option<sfu::Line>,
+    ) -> Self {
         let figures = Figures::new(rooms.report_every(), moment());
         Self {
             rooms,
@@ -120,6 +129,7 @@ impl Desk {
             ice,
             io,
             calls,
+            sfu,
             refusals: Refusals::default(),
             leaving: VecDeque::new(),
             endings: JoinSet::new(),
@@ -217,7 +227,7 @@ impl Desk {
                 None => {}
             },
             Event::Said(said) => match self.stage(&said.from) {
-                Some(Stage::Greeting(waiting)) => waiting.push(Early::Said(said)),
+                Some(Stage::Greeting(waiting)) => waiting.push(Early::Said(Box::new(said))),
                 Some(Stage::Open) => self.said(said),
                 None => {}
             },
@@ -242,6 +252,7 @@ impl Desk {
                 let _ = answer.send(known);
             }
             Event::Snapshot(robot, camera, answer) => self.snapshot(robot, camera, answer),
+            Event::Engine(done) => self.handle(Input::Engine(done)),
         }
     }
 
@@ -254,7 +265,7 @@ impl Desk {
         let Stage::Greeting(waiting) = stage else { return };
         for early in waiting {
             match early {
-                Early::Said(said) => self.said(said),
+                Early::Said(said) => self.said(*said),
                 Early::TooFast => self.too_fast(peer.clone()),
             }
         }
@@ -367,6 +378,11 @@ impl Desk {
                     None => {}
                 },
                 Output::Reply(reply) => self.reply(ack.take(), reply),
+                Output::Errand(errand) => {
+                    if let Some(sfu) = &self.sfu {
+                        sfu.run(errand);
+                    }
+                }
                 Output::Forward { to, what } => self.forward(to, what, &mut ack),
             }
         }

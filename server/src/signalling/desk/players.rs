@@ -55,7 +55,7 @@ impl Desk {
         self.keys.insert(key, peer.clone());
         let is_local = address.is_of_this_machine();
         let wishes = Wishes { offers: true, ..Wishes::default() };
-        let watch = Watch { version: Some(VERSION), robot: Some(robot), camera, resume: None, wishes };
+        let watch = Watch { version: Some(VERSION), robot: Some(robot), camera, wishes, ..Watch::default() };
         self.sayings.push_back((peer.clone(), ToServer::Watcher { watch: Some(watch) }));
         self.handle(Input::Connected { peer, pass, is_local, guest_of: None });
     }
@@ -111,7 +111,14 @@ impl Desk {
                 if let Some(Admitted { session, .. }) = &player.admitted {
                     let wishes = Wishes { offers: true, ..Wishes::default() };
                     let (robot, camera) = (Some(player.robot.clone()), player.camera.clone());
-                    let watch = Watch { version: Some(VERSION), robot, camera, resume: Some(session.clone()), wishes };
+                    let watch = Watch {
+                        version: Some(VERSION),
+                        robot,
+                        camera,
+                        resume: Some(session.clone()),
+                        wishes,
+                        ..Watch::default()
+                    };
                     self.sayings.push_back((peer, ToServer::Watcher { watch: Some(watch) }));
                 }
             }
@@ -120,7 +127,8 @@ impl Desk {
             ToViewer::Notice { notice: Notice { code: Code::CameraLost, .. }, .. } => {}
             // Another of its robot's is the last word about it. Of the server's, those that end it are followed by that.
             ToViewer::Notice { notice, about: Some(_) } => self.player_is_over(&peer, Some(notice)),
-            ToViewer::Notice { .. } | ToViewer::Candidate { .. } => {}
+            // Where its offer went it stays.
+            ToViewer::Move { .. } | ToViewer::Notice { .. } | ToViewer::Candidate { .. } => {}
         }
     }
 

@@ -28,7 +28,7 @@ async fn who_has_gone_waits_in_nobodys_place() {
     let door = watch::channel(Door::Open).1;
     let rooms = Rooms::new(settings, Door::Open, mint, Box::new(|_, _| Vec::new()), moment());
     let config = watch::channel(std::sync::Arc::new(crate::Config::default())).1;
-    let mut desk = Desk::new(rooms, door, Directory::new(&config, None), io, calls);
+    let mut desk = Desk::new(rooms, door, Directory::new(&config, None), io, calls, None);
     let register = r#"["broadcaster",{"version":1,"cameras":[{"id":"front"}]}]"#;
     let message = ToServer::decode(register).expect("a message");
     let robot: PeerId = "r".parse().expect("an id");
