@@ -58,10 +58,13 @@ test: workspace-packages test-packages viewer tests/browser/node_modules/.instal
 	cd tests/browser && $(NPM) test
 
 .PHONY: test-scale
-test-scale: build-packages test-packages viewer ## Test and measure several servers with a Redis between them
+test-scale: workspace-packages test-packages viewer tests/browser/node_modules/.installed ## Test and measure several servers, and a real LiveKit
 	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked -p server -p broadcaster
 	cargo test --release --locked -p server --test cluster --no-run
+	cargo test --release --locked -p tests --test sfu --no-run
 	cargo test --release --locked -p server --test cluster -- --include-ignored --test-threads 1 --nocapture
+	@scripts/test-sfu.sh
 
 .PHONY: torture
 torture: workspace-packages test-packages viewer ## Put all of it under fire: networks, faults, a soak, a fuzzer (as root)

@@ -10,13 +10,14 @@ use std::{
 
 use anyhow::Context;
 use broadcaster::{
-    config::{Camera, Config as RobotConfig, Fanout, MaxBitrate, Media, Rung, Uplink},
+    config::{Camera, Config as RobotConfig, Fanout, MaxBitrate, Media, Rung, Spill, Uplink},
     signalling::ServerUrl,
 };
+use daemon::secret::Secret;
 use protocol::{Fingerprint, RobotId};
 use server::{
     auth::{Access, Link, NewLink, Role, Store, Token, UnixTime},
-    config::{AuthMode, Tls, TlsMode},
+    config::{AuthMode, Engine, Livekit, Sfu, Tls, TlsMode},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -125,6 +126,17 @@ impl World {
         Self::start_with(config, None).await
     }
 
+    /// A server that sends crowds to this LiveKit, open or guarded.
+    pub async fn beside_livekit(url: &str, key: &str, secret: &str, mode: AuthMode) -> anyhow::Result<Self> {
+        let state = State::new()?;
+        let mut config = server::Config { state_dir: state.0.clone(), ..anywhere() };
+        let (url, key) = (url.parse().map_err(|_| anyhow::anyhow!("{url} is no URL"))?, key.to_owned());
+        let livekit = Livekit { url, public_url: None, key, secret: Secret::from(secret.to_owned()) };
+        config.auth.mode = mode;
+        config.sfu = Sfu(Some(Engine::Livekit(livekit)));
+        Self::start_with(config, Some(state)).await
+    }
+
     /// What a command beside the server would open.
     pub fn store(&self) -> anyhow::Result<Store> {
         let state = self.state.as_ref().context("an open server keeps nothing")?;
@@ -208,6 +220,17 @@ impl World {
         let uplink = Uplink { max_bitrate: Some(MaxBitrate::Known(max_bitrate)) };
         let fanout = Fanout { threads: NonZeroUsize::MIN.saturating_add(1) };
         self.start_robot(name, RobotConfig { rungs, uplink, fanout, cameras: vec![camera], ..self.config() })
+    }
+
+    /// The same, whose viewers are sent to the media server from so many on.
+    pub fn robot_that_spills(&self, name: &str, rungs: Vec<Rung>, viewers: NonZeroUsize) -> Robot {
+        let width = rungs.iter().map(|rung| rung.width).max().expect("a quality");
+        let camera = Camera { width, height: width / 2, ..small("main") };
+        let spill = Spill { viewers: Some(viewers), cpu: None };
+        // A guarded server lets it in by a key.
+        let key =
+            self.store().and_then(|mut store| Ok(store.add_robot(&name.parse()?, Access::Link, UnixTime::now())?));
+        self.start_robot(name, RobotConfig { key: key.ok(), rungs, spill, cameras: vec![camera], ..self.config() })
     }
 
     /// A robot with one camera, as a config names it.
