@@ -6,7 +6,7 @@ use daemon::config::{Given, Loaded, Origin};
 
 use crate::{
     config::{
-        AuthMode, Config, Credential, TlsMode,
+        AuthMode, Config, Credential, Engine, Livekit, TlsMode, Whip,
         changes::{Comparison, Effect},
     },
     tls, turn,
@@ -76,6 +76,18 @@ pub fn describe(config: &Config) -> anyhow::Result<String> {
         if redis.is_exposed() {
             line("WARNING: what servers say to each other can be read and changed on the way to Redis.".to_owned());
         }
+    }
+    match &config.sfu.0 {
+        Some(Engine::Livekit(Livekit { url, public_url, .. })) => {
+            let pages = public_url.as_ref().unwrap_or(url).for_pages();
+            line(format!("Sends crowds to LiveKit, which it asks at {} and pages reach at {pages}.", url.at("")));
+        }
+        Some(Engine::Whip(Whip { publish, play, .. })) => {
+            line(format!(
+                "Sends crowds to the media server that takes pictures at {publish} and gives them at {play}."
+            ));
+        }
+        None => {}
     }
     let turn = &config.turn;
     if let Some(address) = turn.public_address.as_ref().filter(|_| turn.enabled) {

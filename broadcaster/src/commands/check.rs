@@ -76,6 +76,13 @@ pub(crate) fn describe(config: &Config) -> String {
         }
         Some(MaxBitrate::Measured) => line("Sends them together what they show to get through.".to_owned()),
     }
+    let viewers = config.spill.viewers.map(|viewers| format!("{viewers} viewers"));
+    let cpu = config.spill.cpu.map(|share| format!("{:.0} % of the machine's computing time", 100.0 * share.get()));
+    let crowd: Vec<String> = [viewers, cpu].into_iter().flatten().collect();
+    if !crowd.is_empty() {
+        let crowd = crowd.join(" or ");
+        line(format!("From {crowd} on, sends them by the server's media server, if it has one."));
+    }
     for camera in &config.cameras {
         let Camera { id, source, width, height, fps, sound, .. } = camera;
         let shape = match camera.projection {
