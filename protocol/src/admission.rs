@@ -39,10 +39,9 @@ pub struct Watch {
     /// A session whose media this viewer still receives, to be bound to its new connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<SessionId>,
-    /// What else this viewer can have the picture by than a connection to the robot. Empty: nothing else.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, ts(as = "Option<Vec<MediaKind>>"))]
-    pub takes: Vec<MediaKind>,
+    /// What else this viewer can have the picture by than a connection to the robot. Absent: whatever there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Vec<MediaKind>>,
     /// What this viewer watches goes on until it says `arrived` of what it asks for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(as = "Option<bool>"))]

@@ -36,7 +36,7 @@ pub struct Guest {
 pub async fn ask(server: &ServerUrl, robot: &RobotId, token: Option<&str>) -> anyhow::Result<(Connection, Admission)> {
     let hello = protocol::Hello { version: Some(protocol::VERSION), token: token.map(str::to_owned) };
     let mut link = Connection::open_showing(server, None, &hello).await?;
-    let takes = vec![MediaKind::Livekit];
+    let takes = Some(vec![MediaKind::Livekit]);
     let watch = Watch { version: Some(protocol::VERSION), robot: Some(robot.clone()), takes, ..Watch::default() };
     let asked = link.ask(&ToServer::Watcher { watch: Some(watch) }).await?;
     loop {

@@ -238,6 +238,7 @@ impl Watching {
             camera: self.options.camera.clone(),
             resume: self.session.as_ref().map(|session| session.id.clone()),
             wishes: self.options.wishes.clone(),
+            takes: Some(Vec::new()),
             ..Watch::default()
         };
         link.ask(&ToServer::Watcher { watch: Some(watch) }).await

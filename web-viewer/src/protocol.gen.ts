@@ -181,7 +181,7 @@ camera?: CameraId,
  */
 resume?: SessionId, 
 /**
- * What else this viewer can have the picture by than a connection to the robot. Empty: nothing else.
+ * What else this viewer can have the picture by than a connection to the robot. Absent: whatever there is.
  */
 takes?: Array<MediaKind>, 
 /**

@@ -32,7 +32,7 @@ export class Session {
   readonly #playback = new Playback();
   #outputs: Output[] = [];
   readonly #wishes: Wishes;
-  readonly #takes: MediaKind[];
+  readonly #takes: MediaKind[] | undefined;
   #link: Link;
   /** The server wants the picture to come another way. */
   #moves = false;
@@ -44,7 +44,7 @@ export class Session {
   constructor(
     target: Target,
     now: Millis,
-    { random = Math.random, codecs = () => [], attitude = false, takes = [] }: Surroundings = {},
+    { random = Math.random, codecs = () => [], attitude = false, takes }: Surroundings = {},
   ) {
     this.#target = target;
     this.#link = { downSince: now };
@@ -141,12 +141,12 @@ export class Session {
     if (restart) this.#playback.restartAsked(now);
     this.#asksBeside = beside;
     this.#moves = false;
-    const takes = now < this.#distrust ? [] : this.#takes;
+    const takes = this.#takes && (now < this.#distrust ? [] : this.#takes);
     const watch = {
       version: PROTOCOL_VERSION,
       ...this.#target,
       ...(resume !== undefined && { resume }),
-      ...(takes.length > 0 && { takes }),
+      ...(takes && { takes }),
       ...(beside && { beside }),
       ...wishes,
     };

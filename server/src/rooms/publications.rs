@@ -169,8 +169,9 @@ impl Rooms {
     }
 
     /// Whether a viewer that takes these is sent to the media server for this camera.
-    pub(super) fn is_elsewhere(&self, viewer: &PeerId, place: &Place, takes: &[MediaKind]) -> bool {
-        let takes_it = self.publications.engine.as_ref().is_some_and(|engine| takes.contains(&engine.kind));
+    pub(super) fn is_elsewhere(&self, viewer: &PeerId, place: &Place, takes: Option<&[MediaKind]>) -> bool {
+        let engine = self.publications.engine.as_ref();
+        let takes_it = engine.is_some_and(|engine| takes.is_none_or(|takes| takes.contains(&engine.kind)));
         takes_it && self.publications.is_live(place) && !self.operates(viewer, &place.robot)
     }
 
@@ -247,7 +248,7 @@ impl Rooms {
     fn send_there(&mut self, place: &Place) {
         let watching = self.sessions.iter().filter(|(_, session)| {
             let here = session.by == By::Robot && session.robot == place.robot && session.camera == place.camera;
-            here && self.is_elsewhere(session.owner.peer(), place, &session.takes)
+            here && self.is_elsewhere(session.owner.peer(), place, session.takes.as_deref())
         });
         self.move_all(watching.map(|(session, _)| session.clone()).collect());
     }

@@ -14,8 +14,8 @@ pub(super) struct Session {
     pub(super) camera: CameraId,
     pub(super) owner: Owner,
     pub(super) by: By,
-    /// What else its viewer takes than a connection to the robot.
-    pub(super) takes: Vec<MediaKind>,
+    /// What else its viewer takes than a connection to the robot; none: anything.
+    pub(super) takes: Option<Vec<MediaKind>>,
     /// Its viewer may not come back.
     pub(super) barred: bool,
     /// What its viewer's link allows.
@@ -62,7 +62,7 @@ impl Session {
             camera,
             owner: Owner::Attached(viewer),
             by,
-            takes: Vec::new(),
+            takes: Some(Vec::new()),
             barred: false,
             pass: None,
             resumable: true,

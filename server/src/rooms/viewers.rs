@@ -115,7 +115,9 @@ impl Rooms {
         });
         let resumed = resumed.filter(|session| self.claim(session, &id, watch.camera.as_ref(), from));
         let place = Place { robot: id.clone(), camera: first.clone() };
-        let by = if self.is_elsewhere(from, &place, &watch.takes) { By::Engine } else { By::Robot };
+        // Pages of the family know nothing but robots.
+        let takes = if dialect == Dialect::Family { Some(Vec::new()) } else { watch.takes };
+        let by = if self.is_elsewhere(from, &place, takes.as_deref()) { By::Engine } else { By::Robot };
         let (session, resumed) = match resumed {
             Some(session) => (session, true),
             None => (self.open(from, place, by, watch.beside)?, false),
@@ -123,7 +125,7 @@ impl Rooms {
         let left = self.bind_pass(&session, &id, from, now);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.offers = watch.wishes.offers;
-            session.takes = watch.takes;
+            session.takes = takes;
         }
         let moves = match (by, self.is_by_engine(&session)) {
             (By::Engine, there) => !there,

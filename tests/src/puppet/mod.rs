@@ -115,6 +115,7 @@ async fn run(
             robot: options.robot,
             camera: options.camera,
             wishes: options.wishes,
+            takes: Some(Vec::new()),
             ..Watch::default()
         }),
     };

@@ -55,7 +55,14 @@ impl Desk {
         self.keys.insert(key, peer.clone());
         let is_local = address.is_of_this_machine();
         let wishes = Wishes { offers: true, ..Wishes::default() };
-        let watch = Watch { version: Some(VERSION), robot: Some(robot), camera, wishes, ..Watch::default() };
+        let watch = Watch {
+            version: Some(VERSION),
+            robot: Some(robot),
+            camera,
+            takes: Some(Vec::new()),
+            wishes,
+            ..Watch::default()
+        };
         self.sayings.push_back((peer.clone(), ToServer::Watcher { watch: Some(watch) }));
         self.handle(Input::Connected { peer, pass, is_local, guest_of: None });
     }
