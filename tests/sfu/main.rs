@@ -230,7 +230,9 @@ fn a_link_that_is_taken_back_ends_the_picture_there_as_well() -> anyhow::Result<
         println!("the last packet by a link came {after:?} after it was taken back");
         anyhow::ensure!(after < Duration::from_secs(3), "it goes on");
         stays.until(PATIENCE, |seen| seen.frames > 60).await?;
-        stays.leave().await?;
+        for guest in [stays, goes] {
+            guest.leave().await?;
+        }
         for viewer in viewers {
             viewer.leave().await?;
         }
