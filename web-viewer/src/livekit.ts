@@ -102,9 +102,7 @@ export class LiveKitLink implements MediaLink {
   #apply(): void {
     if (!this.#picture || this.#rungs < 2) return;
     const place = this.#want.rung ?? this.#want.best ?? 0;
-    const names = [VideoQuality.HIGH, VideoQuality.MEDIUM, VideoQuality.LOW];
-    const last = this.#rungs - 1;
-    const name = place >= last ? VideoQuality.LOW : names[Math.min(place, 1)];
-    if (name !== undefined) this.#picture.setVideoQuality(place === 0 ? VideoQuality.HIGH : name);
+    const below = place >= this.#rungs - 1 ? VideoQuality.LOW : VideoQuality.MEDIUM;
+    this.#picture.setVideoQuality(place === 0 ? VideoQuality.HIGH : below);
   }
 }

@@ -27,6 +27,7 @@ impl Fanout {
                 return self.say(ToServer::Notice { to, notice, about: Some(about) });
             }
         };
+        let comes = matches!(message, ToRobot::Watcher { .. });
         let (target, leaves) = self.switchboard.place(&message);
         if let Some((former, viewer)) = leaves {
             self.hand(former, Input::Message(ToRobot::Bye { viewer }));
@@ -39,7 +40,10 @@ impl Fanout {
             };
             self.hand(shard, input);
         }
-        self.judge_crowd();
+        // Who leaves is missed within a second, and a message in between changes nothing.
+        if comes {
+            self.judge_crowd();
+        }
     }
 
     /// Whether the uplink has room for whoever wants to watch, and for which quality.

@@ -181,13 +181,24 @@ impl Uplink {
         !matches!(self.bound, Bound::None)
     }
 
-    /// Bits per second for viewers, as far as that is known.
-    fn max(&self) -> Option<f64> {
+    /// Bits per second, as far as that is known.
+    fn whole(&self) -> Option<f64> {
         match &self.bound {
             Bound::None => None,
-            Bound::Known(max) => Some((max - self.published).max(0.0)),
+            Bound::Known(max) => Some(*max),
             Bound::Measured(measure) => measure.found(),
         }
+    }
+
+    /// And of that for viewers. What is measured is what viewers get beside what is published.
+    fn max(&self) -> Option<f64> {
+        let published = if let Bound::Known(_) = self.bound { self.published } else { 0.0 };
+        self.whole().map(|max| (max - published).max(0.0))
+    }
+
+    /// What those who watch take, if they get it.
+    fn taken(&self) -> f64 {
+        self.beside * self.guests.values().map(|guest| self.cost(guest.camera, guest.takes())).sum::<f64>()
     }
 
     /// A media server gets these qualities of cameras.
@@ -221,22 +232,13 @@ impl Uplink {
 
     /// Whether more is asked for than there is.
     pub(super) fn is_full(&self) -> bool {
-        let wanted: f64 = self.guests.values().map(|guest| self.cost(guest.camera, guest.takes())).sum();
-        self.max().is_some_and(|max| self.beside * wanted > max)
+        self.max().is_some_and(|max| self.taken() > max)
     }
 
     /// Whether so many more could watch a camera at its best, if nothing were published.
     pub(super) fn fits(&self, camera: usize, more: usize) -> bool {
-        let max = match &self.bound {
-            Bound::None => return true,
-            Bound::Known(max) => *max,
-            Bound::Measured(measure) => match measure.found() {
-                Some(max) => max,
-                None => return true,
-            },
-        };
-        let wanted: f64 = self.guests.values().map(|guest| self.cost(guest.camera, guest.takes())).sum();
-        self.beside * (wanted + more as f64 * self.cost(camera, 0)) <= ROOM_TO_COME_BACK * max
+        let theirs = self.beside * more as f64 * self.cost(camera, 0);
+        self.whole().is_none_or(|max| self.taken() + theirs <= ROOM_TO_COME_BACK * max)
     }
 
     /// Somebody wants to watch this camera, instead of what it had before. Whether there is room, if need be by what others get.

@@ -15,7 +15,11 @@ use protocol::{
     Sdp, SessionId, SessionRef, Sfu, ToRobot, ToViewer,
 };
 
-use super::{Output, Role, Rooms, notices, session::By};
+use super::{
+    Output, Role, Rooms, notices,
+    relay::check_description,
+    session::{By, Session},
+};
 use crate::auth;
 
 /// A crowd that comes at once is counted at once.
@@ -144,13 +148,8 @@ impl Publications {
         self.places.iter().filter(move |(place, _)| place.robot == *robot)
     }
 
-    fn is_live(&self, place: &Place) -> bool {
-        self.places.get(place).is_some_and(|publication| publication.stage == Stage::Live)
-    }
-
-    fn still_shows(&self, place: &Place) -> bool {
-        let stage = self.places.get(place).map(|publication| publication.stage);
-        matches!(stage, Some(Stage::Live | Stage::Recalled))
+    fn stage(&self, place: &Place) -> Option<Stage> {
+        self.places.get(place).map(|publication| publication.stage)
     }
 
     #[cfg(test)]
@@ -172,17 +171,17 @@ impl Rooms {
     pub(super) fn is_elsewhere(&self, viewer: &PeerId, place: &Place, takes: Option<&[MediaKind]>) -> bool {
         let engine = self.publications.engine.as_ref();
         let takes_it = engine.is_some_and(|engine| takes.is_none_or(|takes| takes.contains(&engine.kind)));
-        takes_it && self.publications.is_live(place) && !self.operates(viewer, &place.robot)
+        takes_it && self.publications.stage(place) == Some(Stage::Live) && !self.operates(viewer, &place.robot)
     }
 
     /// Whether those who watch there are to come back.
     pub(super) fn is_recalled(&self, place: &Place) -> bool {
-        self.publications.places.get(place).is_some_and(|publication| publication.stage == Stage::Recalled)
+        self.publications.stage(place) == Some(Stage::Recalled)
     }
 
     /// Whether a session there goes on.
     pub(super) fn shows(&self, place: &Place) -> bool {
-        self.publications.still_shows(place)
+        matches!(self.publications.stage(place), Some(Stage::Live | Stage::Recalled))
     }
 
     /// How the viewer gets what it is let in to there.
@@ -211,15 +210,13 @@ impl Rooms {
         if self.publications.engine.is_none() {
             return Err(notices::no_engine());
         }
-        if description.kind != DescriptionKind::Offer {
-            return Err(notices::malformed("The description's type is not that of its event."));
-        }
+        let offer = check_description(Some(description), DescriptionKind::Offer)?.sdp;
         self.end_publication(&place);
         self.publications.attempts += 1;
         let attempt = Attempt(self.publications.attempts);
         let publication = Publication { stage: Stage::Offered(attempt), viewers: BTreeSet::new(), told: 0 };
         self.publications.places.insert(place.clone(), publication);
-        self.errand(Errand::Publish { place, attempt, offer: description.sdp });
+        self.errand(Errand::Publish { place, attempt, offer });
         Ok(())
     }
 
@@ -275,12 +272,10 @@ impl Rooms {
     pub(super) fn engine_done(&mut self, done: Done) {
         match done {
             Done::Published { place, attempt, answer } => {
-                let stage = self.publications.places.get(&place).map(|publication| publication.stage);
-                // The robot has thought better of it, or offered anew.
-                if stage != Some(Stage::Offered(attempt)) {
-                    return;
+                // Otherwise the robot has thought better of it, or offered anew.
+                if self.publications.stage(&place) == Some(Stage::Offered(attempt)) {
+                    self.publish_answered(&place, answer);
                 }
-                self.publish_answered(&place, answer);
             }
             Done::Played { session, answer } => self.play_answered(&session, answer),
         }
@@ -307,14 +302,10 @@ impl Rooms {
     }
 
     /// A viewer that was let in makes its offer.
-    pub(super) fn play(&mut self, id: &SessionId, description: Description) -> Result<(), Notice> {
-        let session = self.sessions.get(id).ok_or_else(notices::not_published)?;
-        if description.kind != DescriptionKind::Offer {
-            return Err(notices::malformed("The description's type is not that of its event."));
+    pub(super) fn play(&mut self, id: &SessionId, offer: Sdp) {
+        if let Some(place) = self.sessions.get(id).map(Session::place) {
+            self.errand(Errand::Play { session: id.clone(), place, offer });
         }
-        let place = session.place();
-        self.errand(Errand::Play { session: id.clone(), place, offer: description.sdp });
-        Ok(())
     }
 
     fn play_answered(&mut self, id: &SessionId, answer: Result<Sdp, Notice>) {

@@ -147,7 +147,8 @@ impl Rooms {
         match payload {
             Payload::Offer(offer) => {
                 let description = check_description(offer, DescriptionKind::Offer)?;
-                self.play(session, description)
+                self.play(session, description.sdp);
+                Ok(())
             }
             Payload::Candidate(_) => Ok(()),
             Payload::Answer(_) => Err(notices::malformed("A viewer answers robots; here it makes the offer.")),
@@ -194,7 +195,10 @@ impl Rooms {
 }
 
 /// Pages send null when they do not wait for their own `setLocalDescription`.
-fn check_description(description: Option<Description>, kind: DescriptionKind) -> Result<Description, Notice> {
+pub(super) fn check_description(
+    description: Option<Description>,
+    kind: DescriptionKind,
+) -> Result<Description, Notice> {
     let description = description.ok_or_else(|| notices::malformed("The session description is null."))?;
     if description.kind != kind {
         return Err(notices::malformed("The description's type is not that of its event."));

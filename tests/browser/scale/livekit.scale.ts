@@ -3,6 +3,7 @@ import { expect, test, type BrowserContext, type Page } from "@playwright/test";
 import { frames, recordFrames } from "../support/frames.ts";
 import { LiveKit } from "../support/livekit.ts";
 import { Program, Programs } from "../support/programs.ts";
+import { ROBOT } from "./robot.ts";
 
 test.use({ viewport: { width: 640, height: 400 } });
 
@@ -13,22 +14,6 @@ test.skip(program === "", "SKIPPED: there is no LiveKit ($LIVEKIT)");
 const FROZEN = 200;
 /** Whoever watched by a media server that ends has a picture again within so long. */
 const BACK_WITHIN = 5000;
-
-const ROBOT = `
-[media]
-listen = "127.0.0.1:0"
-
-[spill]
-viewers = 3
-
-[[cameras]]
-id = "main"
-source = "test"
-width = 640
-height = 320
-fps = 30
-bitrate = 600000
-`;
 
 let livekit: LiveKit;
 let programs: Programs;

@@ -5,6 +5,7 @@ import { expect, test } from "@playwright/test";
 
 import { frames, recordFrames } from "../support/frames.ts";
 import { Program, Programs } from "../support/programs.ts";
+import { ROBOT } from "./robot.ts";
 
 test.use({ viewport: { width: 640, height: 400 } });
 
@@ -19,22 +20,6 @@ kind = "whip"
 publish = "${URL}/whip?of={robot}.{camera}"
 play = "${URL}/whep?of={robot}.{camera}"
 authorization = "Bearer hunter2"
-`;
-
-const ROBOT = `
-[media]
-listen = "127.0.0.1:0"
-
-[spill]
-viewers = 3
-
-[[cameras]]
-id = "main"
-source = "test"
-width = 640
-height = 320
-fps = 30
-bitrate = 600000
 `;
 
 const answers = (): Promise<boolean> =>
