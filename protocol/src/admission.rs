@@ -181,10 +181,14 @@ pub struct Registration {
 
 /// A media server that passes on to many viewers what a robot sends it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Sfu {
     /// Of how many of a camera's qualities it makes use.
     pub qualities: u8,
+    /// It passes on what is said beside the pictures, in LiveKit's data packets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub data: bool,
 }
 
 /// One camera as its robot announces it.

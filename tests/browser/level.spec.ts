@@ -1,7 +1,8 @@
 import { expect, test, type Locator, type Page } from "@playwright/test";
 
-import { quantile, recordFrames } from "./support/frames.ts";
+import { recordFrames } from "./support/frames.ts";
 import { freeUdpPort, Imu, type Lean } from "./support/imu.ts";
+import { askew, PERIOD, recordLevel, rocking } from "./support/level.ts";
 import { type Colour, distance, middle, onScreen } from "./support/pixels.ts";
 import { Programs } from "./support/programs.ts";
 import { inSaved } from "./support/saved.ts";
@@ -144,55 +145,17 @@ for (const [name, source] of [
   });
 }
 
-declare global {
-  interface Window {
-    /** Every picture that was drawn: when it was captured, by the stamp in it, and how far it was raised. */
-    drawn: { captured: number; pitch: number }[];
-  }
-}
-
-/** A robot that rocks: its nose goes up and down once a second. */
-const ROCKS = { degrees: 15, period: 1000 };
-
 test("a robot that rocks shows each picture as it leant when that was taken", async ({ page }) => {
   // Whatever is known by the time when a picture is shown is of another than its own, and comes before it, however busy the
   // machine is.
-  imu = new Imu(port, (now) => ({ roll: 0, pitch: rocking(now) }), ROCKS.period / 2);
+  imu = new Imu(port, rocking, PERIOD / 2);
   await programs.startRobot(robot(`source = "test"\n${SMALL}`));
   await recordFrames(page);
-  await page.addInitScript(() => {
-    window.drawn = [];
-    const context = WebGL2RenderingContext.prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
-    const draw = context["uniformMatrix3fv"];
-    context["uniformMatrix3fv"] = function (this: unknown, ...args: unknown[]) {
-      const [, , , , , , , y = 0, z = 0] = Array.from(args[2] as ArrayLike<number>);
-      const captured = window.recorded.seen.at(-1)?.captured;
-      // The eye looks straight ahead: where it looks from the robot is what levels the picture.
-      if (captured !== undefined) window.drawn.push({ captured, pitch: (Math.atan2(-y, z) * 180) / Math.PI });
-      return draw?.apply(this, args);
-    };
-  });
+  await recordLevel(page);
   await watch(page);
   await expect(page.locator("body")).toHaveAttribute("data-level", "kept");
-  const off = async (): Promise<number> => {
-    const drawn = await page.evaluate(() => window.drawn.splice(0));
-    if (drawn.length < 20) return Infinity;
-    return quantile(
-      drawn.map(({ captured, pitch }) => Math.abs(pitch + rocking(captured + nearest(captured)))),
-      0.5,
-    );
-  };
-  await expect.poll(off, { intervals: [2000], timeout: 30_000 }).toBeLessThan(1.5);
+  await expect.poll(() => askew(page), { intervals: [2000], timeout: 30_000 }).toBeLessThan(1.5);
 });
-
-function rocking(now: number): number {
-  return ROCKS.degrees * Math.sin((2 * Math.PI * now) / ROCKS.period);
-}
-
-/** Stamps are modulo 2³²; what is to be added for the time that they mean. */
-function nearest(captured: number): number {
-  return Math.round((Date.now() - captured) / 2 ** 32) * 2 ** 32;
-}
 
 test("of several cameras at once those are level that lean", async ({ page }) => {
   // It stands on its tail: ahead lies what is its ground.

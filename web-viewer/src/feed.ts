@@ -229,7 +229,7 @@ export class Feed {
         }
       },
     };
-    const incoming = new Incoming(connection, admission, events, make);
+    const incoming = new Incoming(connection, admission, events, make, this.#connection);
     if (beside) this.#next = incoming;
     else this.#connection = incoming;
     this.#prefer(incoming);

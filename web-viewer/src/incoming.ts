@@ -5,7 +5,7 @@ import { InStep } from "./instep";
 import { Latency } from "./latency";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
 import type { Upright } from "./pane";
-import type { Admission, IceServer, MediaKind } from "./protocol.gen";
+import type { Admission, IceServer, MediaKind, RobotId } from "./protocol.gen";
 import type { Sample } from "./stats";
 import type { ConnectionId } from "./steps";
 
@@ -18,16 +18,21 @@ export class Incoming {
   readonly inStep: InStep;
   readonly latency = new Latency();
   stream: MediaStream | undefined;
-  readonly #attitude = new Attitude();
+  readonly #robot: RobotId;
+  readonly #attitude: Attitude;
   #decoded = 0;
 
   constructor(
     id: ConnectionId,
-    { ice_servers, media }: Pick<Admission, "ice_servers" | "media">,
+    { ice_servers, media, robot }: Pick<Admission, "ice_servers" | "media" | "robot">,
     events: Omit<MediaLinkEvents, "attitude">,
     make: (events: MediaLinkEvents) => MediaLink,
+    before: Incoming | undefined,
   ) {
     this.id = id;
+    this.#robot = robot;
+    // It leans as it does, whichever way that is told.
+    this.#attitude = before && before.#robot === robot ? before.#attitude : new Attitude();
     this.servers = ice_servers;
     this.by = typeof media === "object" ? "livekit" : media;
     const attitude = (message: ArrayBuffer): void => this.#attitude.heard(message, performance.now());

@@ -9,7 +9,10 @@ import type { Gathered } from "./diagnosis";
 import type { Hold, ReceivedSound } from "./lipsync";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
 
-type Events = Pick<MediaLinkEvents, "state" | "stream">;
+type Events = Pick<MediaLinkEvents, "state" | "stream" | "attitude">;
+
+/** As what the robot says how it leans, among what else may be said in a room. */
+const TOPIC = "attitude";
 
 export class LiveKitLink implements MediaLink {
   readonly gathered: Gathered = { kinds: new Set(), errors: new Set() };
@@ -71,7 +74,8 @@ export class LiveKitLink implements MediaLink {
   async #join(url: string, token: string): Promise<void> {
     const { signal } = this.#life;
     if (signal.aborted) return;
-    const room = new Room({ adaptiveStream: false, dynacast: false });
+    // What browsers offer by themselves leaves out when a picture was taken; what LiveKit offers to one that only listens has it.
+    const room = new Room({ adaptiveStream: false, dynacast: false, singlePeerConnection: false });
     this.#room = room;
     room.on(RoomEvent.TrackSubscribed, (track, publication) => {
       if (signal.aborted) return;
@@ -90,6 +94,10 @@ export class LiveKitLink implements MediaLink {
     // The picture does not come back under the same name: whoever publishes it anew is somebody else.
     room.on(RoomEvent.TrackUnsubscribed, (track) => {
       if (!signal.aborted && track.kind === Track.Kind.Video) this.#events.state("closed");
+    });
+    room.on(RoomEvent.DataReceived, (message, _from, _kind, topic) => {
+      // Of a longer buffer it may be a part.
+      if (!signal.aborted && topic === TOPIC) this.#events.attitude(message.slice().buffer);
     });
     room.on(RoomEvent.Disconnected, () => {
       if (!signal.aborted) this.#events.state("closed");

@@ -255,7 +255,11 @@ export type Sfu = {
 /**
  * Of how many of a camera's qualities it makes use.
  */
-qualities: number, };
+qualities: number, 
+/**
+ * It passes on what is said beside the pictures, in LiveKit's data packets.
+ */
+data?: boolean, };
 
 export type Registration = { ok: Yes, robot: RobotId, ice_servers: Array<IceServer>, 
 /**

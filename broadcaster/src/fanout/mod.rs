@@ -215,7 +215,10 @@ impl Fanout {
                     Err(error) => tracing::debug!(%error, "receive"),
                 },
                 Some(event) = self.link.recv() => self.handle_link(event),
-                Some(message) = self.attitude.recv() => self.everybody(|| Input::Attitude(message.clone())),
+                Some(message) = self.attitude.recv() => {
+                    self.spilling.publisher.tell_attitude(&message);
+                    self.everybody(|| Input::Attitude(message.clone()));
+                }
                 Some(input) = self.outside.next() => self.handle_outside(input),
                 Some(told) = self.spilling.publisher.next() => self.publisher_told(told, &socket).await,
                 Some((shard, output)) = self.outputs.recv() => {

@@ -29,8 +29,10 @@ pub(super) struct Spilling {
     pub(super) publisher: Line,
     /// It wants keyframes and encodings as the threads do that serve viewers.
     shard: Shard,
-    /// How many qualities of a camera the media server makes use of.
+    /// How many qualities of a camera the media server makes use of …
     qualities: usize,
+    /// … and whether it passes on how the robot leans.
+    takes_data: bool,
     is_at_home: bool,
     busy: Busy,
     /// What of each camera is sent to it: places of qualities, best first.
@@ -58,6 +60,7 @@ impl Spilling {
             publisher,
             shard: Shard(limits.threads),
             qualities: 0,
+            takes_data: false,
             is_at_home: limits.is_at_home,
             busy: Busy { cores: cores as f64, before: None, share: 0.0 },
             sent: vec![Vec::new(); cameras],
@@ -67,6 +70,7 @@ impl Spilling {
 
     pub(super) fn offered(&mut self, sfu: Option<Sfu>) {
         self.qualities = sfu.map_or(0, |sfu| sfu.qualities.into());
+        self.takes_data = sfu.is_some_and(|sfu| sfu.data);
         self.spill.offered(self.qualities > 0);
     }
 
@@ -145,7 +149,8 @@ impl Fanout {
         let (rungs, encodings) = self.publishable(camera);
         let id = self.feeds[camera].info.id.clone();
         let homes = homes(self.spilling.is_at_home);
-        let publish = Publish { id: id.clone(), encodings: encodings.clone(), homes };
+        let leans = self.spilling.takes_data && self.feeds[camera].info.video.leans;
+        let publish = Publish { id: id.clone(), encodings: encodings.clone(), leans, homes };
         if rungs.is_empty() || !self.spilling.publisher.begin(camera, publish) {
             tracing::warn!(camera = %id, "crowded, and the uplink has no room for what a media server needs");
             return self.spilling.spill.failed(camera, now());

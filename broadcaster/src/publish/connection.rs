@@ -38,6 +38,7 @@ use webrtc::{
 
 use super::{
     Camera, Publish,
+    attitude::{self, Attitude},
     feedback::Feedback,
     layer::{Layer, Marks},
 };
@@ -87,6 +88,7 @@ pub(super) struct Connection {
     number: Number,
     peer: Arc<dyn PeerConnection>,
     streams: Vec<Stream>,
+    attitude: Option<Attitude>,
 }
 
 /// A section of the description: a picture in all of its qualities, or sound.
@@ -162,6 +164,7 @@ impl Connection {
             .with_setting_engine(settings)
             .with_handler(Arc::new(Forward { camera, number, callbacks }))
             .with_udp_addrs(publish.homes.clone())
+            .with_data_channel_send_buffer_limit(attitude::UNSENT)
             .build()
             .await?;
         let peer: Arc<dyn PeerConnection> = Arc::new(peer);
@@ -169,9 +172,10 @@ impl Connection {
         if let Some(encoding) = sounds.first() {
             streams.push(Stream::add(&*peer, vec![Layer::new(*encoding, "")], &sound(), publish).await?);
         }
+        let attitude = if publish.leans { Some(Attitude::open(&*peer).await?) } else { None };
         let offer = peer.create_offer(None).await?;
         peer.set_local_description(offer).await?;
-        Ok(Self { number, peer, streams })
+        Ok(Self { number, peer, streams, attitude })
     }
 
     pub(super) fn number(&self) -> Number {
@@ -228,6 +232,12 @@ impl Connection {
             }
         }
         (packets, bytes)
+    }
+
+    pub(super) fn tell_attitude(&self, message: &Bytes) {
+        if let Some(attitude) = &self.attitude {
+            attitude.tell(message);
+        }
     }
 
     pub(super) async fn close(self) {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use bytes::Bytes;
 use protocol::Sdp;
 use tokio::sync::mpsc;
 
@@ -11,6 +12,7 @@ use crate::media::{Encoding, Frame};
 pub(crate) struct Line {
     orders: mpsc::Sender<Order>,
     frames: mpsc::Sender<(Camera, Encoding, Arc<Frame>)>,
+    attitude: mpsc::Sender<Bytes>,
     told: mpsc::Receiver<Told>,
     /// Of which frames are handed over …
     wanted: BTreeSet<(Camera, Encoding)>,
@@ -22,9 +24,10 @@ impl Line {
     pub(super) fn new(
         orders: mpsc::Sender<Order>,
         frames: mpsc::Sender<(Camera, Encoding, Arc<Frame>)>,
+        attitude: mpsc::Sender<Bytes>,
         told: mpsc::Receiver<Told>,
     ) -> Self {
-        Self { orders, frames, told, wanted: BTreeSet::new(), torn: BTreeSet::new() }
+        Self { orders, frames, attitude, told, wanted: BTreeSet::new(), torn: BTreeSet::new() }
     }
 
     pub(crate) async fn next(&mut self) -> Option<Told> {
@@ -59,6 +62,13 @@ impl Line {
             return None;
         }
         self.torn.insert(which).then_some(encoding)
+    }
+
+    /// How the robot leans. What is not taken before the next is there is of no use any more.
+    pub(crate) fn tell_attitude(&self, message: &Bytes) {
+        if !self.wanted.is_empty() {
+            let _ = self.attitude.try_send(message.clone());
+        }
     }
 
     fn forget(&mut self, camera: Camera) {

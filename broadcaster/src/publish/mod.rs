@@ -4,6 +4,7 @@
 //! wrong with them, or makes them wait, is in nobody's way who watches the robot itself. The fan-out hands over pictures by a
 //! [`Line`], and is told what is to be said to the server. Whether and when to publish is decided there.
 
+mod attitude;
 mod connection;
 mod feedback;
 mod layer;
@@ -11,6 +12,7 @@ mod line;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use protocol::{CameraId, Count, Sdp, Sent};
 use tokio::{
     sync::mpsc,
@@ -18,7 +20,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::media::{Encoding, Frame};
+use crate::{
+    attitude::IN_FLIGHT,
+    media::{Encoding, Frame},
+};
 use connection::{Callback, Connection, Number};
 pub(crate) use line::Line;
 
@@ -41,6 +46,8 @@ pub(crate) struct Publish {
     pub(crate) id: CameraId,
     /// Best first, each in the same codec, and sound.
     pub(crate) encodings: Vec<Encoding>,
+    /// Viewers are to hear how it leans, too.
+    pub(crate) leans: bool,
     /// From where the media server may be reached.
     pub(crate) homes: Vec<SocketAddr>,
 }
@@ -70,6 +77,7 @@ pub(crate) enum Told {
 pub(crate) struct Publisher {
     orders: mpsc::Receiver<Order>,
     frames: mpsc::Receiver<(Camera, Encoding, Arc<Frame>)>,
+    attitude: mpsc::Receiver<Bytes>,
     told: mpsc::Sender<Told>,
 }
 
@@ -83,8 +91,10 @@ impl Publisher {
     pub(crate) fn new() -> (Self, Line) {
         let (orders, taken) = mpsc::channel(ORDERS);
         let (frames, pictures) = mpsc::channel(FRAMES);
+        let (attitude, said) = mpsc::channel(IN_FLIGHT);
         let (told, heard) = mpsc::channel(ORDERS);
-        (Self { orders: taken, frames: pictures, told }, Line::new(orders, frames, heard))
+        let publisher = Self { orders: taken, frames: pictures, attitude: said, told };
+        (publisher, Line::new(orders, frames, attitude, heard))
     }
 
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
@@ -128,6 +138,11 @@ impl Publisher {
                     if let Some(publication) = publications.get_mut(&camera).filter(|found| found.until.is_none()) {
                         let (packets, bytes) = publication.connection.send(encoding, &frame).await;
                         sent = (sent.0 + packets, sent.1 + bytes);
+                    }
+                }
+                Some(message) = self.attitude.recv() => {
+                    for publication in publications.values().filter(|found| found.until.is_none()) {
+                        publication.connection.tell_attitude(&message);
                     }
                 }
                 Some((camera, number, callback)) = called.recv() => {

@@ -121,7 +121,7 @@ impl Publications {
 
     /// What robots are told of the media server.
     pub(super) fn offered(&self) -> Option<Sfu> {
-        self.engine.as_ref().map(|engine| Sfu { qualities: engine.qualities })
+        self.engine.as_ref().map(|engine| Sfu { qualities: engine.qualities, data: engine.kind == MediaKind::Livekit })
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -101,7 +101,8 @@ impl Livekit {
         offer: &Sdp,
     ) -> Result<(Sdp, Resource), SfuError> {
         let room = room(place);
-        let grant = Grant { room: &room, room_join: true, can_publish: true, ..Grant::default() };
+        let grant =
+            Grant { room: &room, room_join: true, can_publish: true, can_publish_data: true, ..Grant::default() };
         let bearer = self.bearer(ROBOT, grant);
         client.offer(&self.url.at("/whip/v1"), Some(bearer), offer).await
     }

@@ -1,6 +1,8 @@
 import { expect, test, type BrowserContext, type Page } from "@playwright/test";
 
 import { frames, recordFrames } from "../support/frames.ts";
+import { freeUdpPort, Imu } from "../support/imu.ts";
+import { askew, PERIOD, recordLevel, rocking } from "../support/level.ts";
 import { LiveKit } from "../support/livekit.ts";
 import { Program, Programs } from "../support/programs.ts";
 import { ROBOT } from "./robot.ts";
@@ -15,15 +17,27 @@ const FROZEN = 200;
 /** Whoever watched by a media server that ends has a picture again within so long. */
 const BACK_WITHIN = 5000;
 
+/** In degrees, as for the robot's own viewers. */
+const STEADY = 1.5;
+
+declare global {
+  interface Window {
+    /** What became of the level since it was kept. */
+    levels: string[];
+  }
+}
+
 let livekit: LiveKit;
 let programs: Programs;
+let imu: Imu | undefined;
 
 test.beforeEach(async () => {
   livekit = await LiveKit.start(program);
   programs = await Programs.start(livekit.config);
-  await programs.startRobot(ROBOT);
 });
 test.afterEach(async () => {
+  imu?.close();
+  imu = undefined;
   await programs.stop();
   await livekit.stop();
 });
@@ -45,6 +59,7 @@ async function forgetGaps(page: Page): Promise<void> {
 }
 
 test("a crowd goes to the media server and comes back without a break", async ({ context }) => {
+  await programs.startRobot(ROBOT);
   const first = await viewer(context);
   expect(await by(first)).toBe("p2p");
   const loaded: string[] = [];
@@ -68,7 +83,37 @@ test("a crowd goes to the media server and comes back without a break", async ({
   expect(back).toBeLessThanOrEqual(FROZEN);
 });
 
+test("a robot that leans shows a level picture on the way there, there, and on the way back", async ({ page }) => {
+  const port = await freeUdpPort();
+  // What is said of a picture comes before it, however busy the machine is.
+  imu = new Imu(port, rocking, PERIOD / 2);
+  await programs.startRobot(`${ROBOT}\n[attitude]\nlisten = "127.0.0.1:${port}"\n`);
+  await recordLevel(page);
+  await recordFrames(page);
+  await page.goto(`${programs.url}/watch/demo`);
+  const body = page.locator("body");
+  await expect(body).toHaveAttribute("data-level", "kept");
+  await body.evaluate((element) => {
+    window.levels = [];
+    const keep = (): number => window.levels.push(element.getAttribute("data-level") ?? "");
+    new MutationObserver(keep).observe(element, { attributeFilter: ["data-level"] });
+  });
+  const crowd = new Program("loadgen", ["--server", programs.url, "--viewers", "2", "--seconds", "300"]);
+  await expect(body).toHaveAttribute("data-media", "livekit");
+  // Longer than what was heard of the robot itself is good for.
+  await page.waitForTimeout(4000);
+  await askew(page);
+  await expect.poll(() => askew(page), { intervals: [2000], timeout: 30_000 }).toBeLessThan(STEADY);
+  await crowd.end();
+  await expect(body).toHaveAttribute("data-media", "p2p", { timeout: 60_000 });
+  await page.waitForTimeout(4000);
+  await askew(page);
+  await expect.poll(() => askew(page), { intervals: [2000], timeout: 30_000 }).toBeLessThan(STEADY);
+  expect(await page.evaluate(() => window.levels)).toEqual([]);
+});
+
 test("a media server that is killed costs its viewers seconds", async ({ context }) => {
+  await programs.startRobot(ROBOT);
   const pages = [await viewer(context), await viewer(context), await viewer(context)];
   for (const page of pages) await expect.poll(() => by(page), { timeout: 20_000 }).toBe("livekit");
   const [first] = pages;

@@ -33,7 +33,11 @@ fn world(kind: MediaKind, viewers: &[&str]) -> World {
         }),
     });
     world.connect("r");
-    assert_one(&world.ask("r", REGISTER), &[r#""sfu":{"qualities":3}"#]);
+    let sfu = match kind {
+        MediaKind::Livekit => r#""sfu":{"qualities":3,"data":true}"#,
+        MediaKind::Whep | MediaKind::Other => r#""sfu":{"qualities":3}"#,
+    };
+    assert_one(&world.ask("r", REGISTER), &[sfu]);
     for viewer in viewers {
         world.connect(viewer);
     }
