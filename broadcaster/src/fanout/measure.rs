@@ -47,13 +47,14 @@ impl Measure {
         self.found
     }
 
-    /// Somebody's path is full, and carries so much. `others` is what each of the others gets, in bits per second. Whether that
-    /// shows how much the uplink carries.
+    /// Somebody's path is full, and carries so much. `others` is what each of the others gets, in bits per second, and `beside`
+    /// what goes elsewhere. Whether that shows how much the uplink carries.
     pub(super) fn squeezed<'a>(
         &mut self,
         session: &SessionId,
         carried: f64,
         others: impl IntoIterator<Item = (&'a SessionId, f64)>,
+        beside: f64,
         now: Instant,
     ) -> bool {
         // What fills up now does so for the same reason still.
@@ -62,7 +63,7 @@ impl Measure {
         }
         self.squeezed.retain(|_, (at, _)| now < *at + MOMENT);
         self.squeezed.insert(session.clone(), (now, carried));
-        let (mut all, mut sum) = (1, carried);
+        let (mut all, mut sum) = (1, beside + carried);
         for (other, gets) in others {
             all += 1;
             sum += self.squeezed.get(other).map_or(gets, |(_, carried)| *carried);
@@ -111,7 +112,7 @@ mod tests {
     /// Says that one of so many fills up.
     fn squeeze(measure: &mut Measure, number: usize, carried: f64, all: usize, now: Instant) -> bool {
         let others: Vec<SessionId> = (0..all).filter(|other| *other != number).map(session).collect();
-        measure.squeezed(&session(number), carried, others.iter().map(|other| (other, EACH)), now)
+        measure.squeezed(&session(number), carried, others.iter().map(|other| (other, EACH)), 0.0, now)
     }
 
     /// So many of ten fill up, so long after each other. What is known of the uplink then.

@@ -190,10 +190,9 @@ impl Uplink {
         }
     }
 
-    /// And of that for viewers. What is measured is what viewers get beside what is published.
+    /// And of that for viewers.
     fn max(&self) -> Option<f64> {
-        let published = if let Bound::Known(_) = self.bound { self.published } else { 0.0 };
-        self.whole().map(|max| (max - published).max(0.0))
+        self.whole().map(|max| (max - self.published).max(0.0))
     }
 
     /// What those who watch take, if they get it.
@@ -212,10 +211,7 @@ impl Uplink {
 
     /// Whether there is room for these qualities of a camera to be sent once, beside what is already, if no viewer gets anything.
     pub(super) fn has_room_for(&self, camera: usize, rungs: &[usize]) -> bool {
-        match self.bound {
-            Bound::Known(max) => self.once(camera, rungs) <= SLACK * max - self.published,
-            Bound::None | Bound::Measured(_) => true,
-        }
+        self.whole().is_none_or(|max| self.once(camera, rungs) <= SLACK * max - self.published)
     }
 
     /// Bits per second of these qualities, with sound once.
@@ -318,7 +314,7 @@ impl Uplink {
         let asks = |guest: &Guest| self.cost(guest.camera, guest.asks());
         let wanted: f64 = self.guests.values().map(asks).sum();
         if let Bound::Measured(measure) = &mut self.bound {
-            self.stale |= measure.pass(wanted, now);
+            self.stale |= measure.pass(self.published + wanted, now);
         }
         // Who tries a better quality is sent as much as that.
         let tried = |guest: &Guest| guest.gets.map_or(0.0, |gets| self.cost(guest.camera, gets.min(guest.allowed)));
@@ -334,10 +330,10 @@ impl Uplink {
 
     /// Somebody's path is full at so many bits per second.
     pub(super) fn squeezed(&mut self, session: &SessionId, carried: f64, now: Instant) {
-        let Self { bound: Bound::Measured(measure), cameras, guests, stale, .. } = self else { return };
+        let Self { bound: Bound::Measured(measure), cameras, guests, published, stale, .. } = self else { return };
         let others = guests.iter().filter(|(other, _)| *other != session);
         let others = others.filter_map(|(other, guest)| Some((other, cost(cameras, guest.camera, guest.gets?))));
-        if guests.contains_key(session) && measure.squeezed(session, carried, others, now) {
+        if guests.contains_key(session) && measure.squeezed(session, carried, others, *published, now) {
             tracing::info!(bitrate = measure.found(), viewers = guests.len(), "the uplink is full");
             *stale = true;
         }

@@ -205,6 +205,33 @@ fn an_uplink_that_shows_to_be_full_is_shared_and_tried_again() {
     assert_eq!(town.get(), [0; 5]);
 }
 
+/// One quality is published of a camera that four watch, each of whom could have the best.
+fn crowded(max: Option<MaxBitrate>) -> Town {
+    let uplink = Uplink::new(max, [(RUNGS.to_vec(), false)]);
+    let mut town = Town { uplink, paths: BTreeMap::new(), gone: Vec::new(), now: start() };
+    town.uplink.publishes([(0, [0].as_slice())], false);
+    for number in 0..4 {
+        assert!(town.joins(number, false, 0));
+    }
+    town
+}
+
+#[test]
+fn what_is_published_leaves_less_for_viewers_whether_the_uplink_is_known_or_measured() {
+    assert_eq!(crowded(known(10_000_000)).get(), [0, 1, 1, 1]);
+    let mut town = crowded(Some(MaxBitrate::Measured));
+    assert_eq!(town.get(), [0; 4], "nobody has seen the end of it");
+    for number in 0..4 {
+        town.uplink.squeezed(&session(number), 1_600_000.0, town.now);
+    }
+    town.settles();
+    // Nine tenths of what three got through, what the fourth is sent, and what is published.
+    assert_eq!(town.get(), [0, 1, 1, 1]);
+    town.uplink.publishes([], false);
+    town.settles();
+    assert_eq!(town.get(), [0, 0, 1, 1], "that is theirs, when nothing is published any more");
+}
+
 #[test]
 fn without_a_bound_nobody_is_told_anything() {
     let mut uplink = Uplink::new(None, [(RUNGS.to_vec(), false)]);
