@@ -26,7 +26,7 @@ use crate::auth;
 const COUNTED_EVERY: Duration = Duration::from_millis(200);
 
 /// What a robot publishes goes on without its connection to the server; one that is gone for longer is gone.
-const ORPHANED_FOR: Duration = Duration::from_secs(300);
+pub(super) const ORPHANED_FOR: Duration = Duration::from_secs(300);
 
 /// A camera of a robot's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,7 +154,17 @@ impl Publications {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.places.is_empty() && self.orphans.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, place: &Place, session: &SessionId) -> bool {
+        self.places.get(place).is_some_and(|publication| publication.viewers.contains(session))
+    }
+
+    #[cfg(test)]
+    pub(super) fn all_viewers(&self) -> usize {
+        self.places.values().map(|publication| publication.viewers.len()).sum()
     }
 }
 

@@ -10,6 +10,7 @@ mod relaying;
 mod reporting;
 mod returning;
 mod snapshots;
+mod witness;
 
 use std::time::{Duration, Instant};
 

@@ -1,23 +1,52 @@
 //! Long random histories, in which nothing may ever reach the wrong one and nothing may be left behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use protocol::{Code, Media, MediaKind, MediaToken, Notice, Sdp, SessionId, ToViewer};
 
-use protocol::{ToRobot, ToViewer};
-
-use super::*;
+use super::{
+    witness::{Witness, check_state},
+    *,
+};
 use crate::rooms::guard::CLAIMED_WITHIN;
 use crate::{
     auth::{Access, Pass, guarded, key, pass},
     figures::{Figures, Moment},
-    rooms::Asker,
+    rooms::{
+        Asker,
+        publications::{Done, Engine, Errand, ORPHANED_FOR, Place},
+    },
 };
 
 const PEERS: usize = 8;
 const ROBOTS: [&str; 3] = ["demo", "r1", "r2"];
-const MOST_ROBOTS: usize = 3;
+pub(super) const MOST_ROBOTS: usize = 3;
 
 /// SplitMix64: a failing seed can be run again.
 struct Random(u64);
+
+const CAMERAS: &str = r#""cameras":[{"id":"main"},{"id":"arm"}]"#;
+
+/// The media server that there is, if there is one.
+fn engine(seed: u64) -> Option<Engine> {
+    let kind = [None, Some(MediaKind::Livekit), Some(MediaKind::Whep)][(seed % 3) as usize]?;
+    let let_in = move |session: &SessionId, _: &Place, _| match kind {
+        MediaKind::Livekit => Media::Livekit { url: String::new(), token: MediaToken::new(session.to_string()) },
+        MediaKind::Whep | MediaKind::Other => Media::Whep,
+    };
+    Some(Engine { kind, qualities: 3, let_in: Box::new(let_in) })
+}
+
+/// What comes of an errand, sooner or later.
+fn done(errand: Errand, works: bool) -> Option<Done> {
+    let answer = || {
+        let sdp = || Sdp::try_from("v=0\r\nm=video 9 x 96\r\n".to_owned()).expect("a description");
+        works.then(sdp).ok_or_else(|| Notice::new(Code::ConnectionFailed, "no"))
+    };
+    match errand {
+        Errand::Publish { place, attempt, .. } => Some(Done::Published { place, attempt, answer: answer() }),
+        Errand::Play { session, .. } => Some(Done::Played { session, answer: answer() }),
+        Errand::Unpublish { .. } | Errand::Leave { .. } => None,
+    }
+}
 
 /// Who is let in, in different moods of the operator.
 fn doors() -> [Door; 4] {
@@ -60,9 +89,20 @@ impl Random {
         key(['d', '1', '2', 'x'][self.below(4)]).as_str().to_owned()
     }
 
+    fn publishing(&mut self) -> String {
+        let camera = ["main", "arm"][self.below(2)];
+        match self.below(8) {
+            0 | 1 => format!(r#"["publish",{{"camera":"{camera}"}},{OFFER}]"#),
+            2 => format!(r#"["recall",{{"camera":"{camera}"}}]"#),
+            3 => format!(r#"["unpublish",{{"camera":"{camera}"}}]"#),
+            _ => format!(r#"["published",{{"camera":"{camera}"}}]"#),
+        }
+    }
+
     fn message(&mut self, made: usize) -> String {
         let (to, session, robot) = (self.peer(), self.session(made), ROBOTS[self.below(ROBOTS.len())]);
-        match self.below(19) {
+        let camera = ["main", "arm"][self.below(2)];
+        match self.below(27) {
             0 => r#"["broadcaster"]"#.to_owned(),
             1 => format!(r#"["broadcaster",{{"robot":"{robot}"}}]"#),
             2 => format!(r#"["broadcaster",{{"robot":"{robot}","sessions":["{session}","{}"]}}]"#, self.session(made)),
@@ -83,86 +123,20 @@ impl Random {
             15 => r#"["report",{"cameras":[{"id":"main","running":true,"fps":30}]}]"#.to_owned(),
             16 => format!(r#"["audience",{{"viewers":[{{"session":"{session}","bitrate":1,"loss":0}}]}}]"#),
             17 => format!(r#"["reception",{{"fps":30,"delay":100}},{{"session":"{session}"}}]"#),
+            18 => format!(r#"["broadcaster",{{"robot":"{robot}","key":"{}",{CAMERAS}}}]"#, self.key()),
+            19 => {
+                let key = self.key();
+                format!(r#"["broadcaster",{{"robot":"{robot}","key":"{key}",{CAMERAS},"published":["{camera}"]}}]"#)
+            }
+            20 => self.publishing(),
+            21 => format!(r#"["watcher",{{"robot":"{robot}","camera":"{camera}"}}]"#),
+            22 => format!(r#"["watcher",{{"robot":"{robot}","camera":"{camera}","beside":true}}]"#),
+            23 => format!(r#"["watcher",{{"robot":"{robot}","takes":["whep"],"beside":true}}]"#),
+            24 => format!(r#"["arrived",{{"session":"{session}"}}]"#),
+            25 => format!(r#"["offer","{to}",{OFFER},{{"session":"{session}"}}]"#),
             _ => format!(r#"["notice","{to}",{{"code":"full","message":""}}]"#),
         }
     }
-}
-
-/// Knows from the outputs alone who was introduced to whom, and checks each against it.
-#[derive(Default)]
-struct Witness {
-    connected: BTreeSet<PeerId>,
-    /// Robot's connection and the viewers it was told of.
-    introduced: BTreeMap<PeerId, BTreeSet<PeerId>>,
-    /// Those who asked for pictures and have no answer.
-    waiting: BTreeSet<Asker>,
-    /// Sessions that the rooms have made.
-    made: usize,
-}
-
-impl Witness {
-    fn check(&mut self, output: &Output) {
-        match output {
-            Output::Reply(_) => {}
-            Output::Forward { .. } => panic!("there is no other server"),
-            Output::Errand(_) => panic!("there is no media server"),
-            Output::Close { peer } => assert!(self.connected.contains(peer), "{peer} is gone"),
-            Output::Snapshot { asker, .. } => assert!(self.waiting.remove(asker), "an answer for each question"),
-            Output::ToRobot { to, message } => {
-                assert!(self.connected.contains(to), "{to} is gone: {message:?}");
-                let known = self.introduced.entry(to.clone()).or_default();
-                match message {
-                    ToRobot::Watcher { viewer, ticket } => {
-                        assert!(viewer != to, "introduced to itself");
-                        known.insert(viewer.clone());
-                        let session = ticket.as_ref().and_then(|ticket| ticket.session.as_str().strip_prefix('s'));
-                        let number = session.and_then(|number| number.parse().ok());
-                        self.made = self.made.max(number.unwrap_or_default());
-                    }
-                    ToRobot::DisconnectPeer { viewer } => assert!(known.contains(viewer), "{to}: {message:?}"),
-                    ToRobot::Bye { viewer } => assert!(known.remove(viewer), "{to}: {message:?}"),
-                    ToRobot::Offer { from, .. } | ToRobot::Answer { from, .. } | ToRobot::Candidate { from, .. } => {
-                        assert!(known.contains(from), "{to}: {message:?}");
-                    }
-                    ToRobot::Notice { .. }
-                    | ToRobot::IceServers { .. }
-                    | ToRobot::Snapshot { .. }
-                    | ToRobot::Publishing { .. }
-                    | ToRobot::NotPublished { .. }
-                    | ToRobot::Crowd { .. }
-                    | ToRobot::SessionEnded { .. } => {}
-                }
-            }
-            Output::ToViewer { to, message } => {
-                assert!(self.connected.contains(to), "{to} is gone: {message:?}");
-                match message {
-                    ToViewer::Offer { from, .. } | ToViewer::Answer { from, .. } | ToViewer::Candidate { from, .. } => {
-                        assert!(self.connected.contains(from));
-                        assert!(self.introduced.get(from).is_some_and(|known| known.contains(to)), "{to}: {message:?}");
-                    }
-                    ToViewer::Broadcaster { .. }
-                    | ToViewer::BroadcasterLeft { .. }
-                    | ToViewer::Move { .. }
-                    | ToViewer::Notice { .. } => {}
-                }
-            }
-        }
-    }
-}
-
-fn check_state(rooms: &Rooms, connected: &BTreeSet<PeerId>, now: Instant) {
-    assert!(rooms.peers.keys().eq(connected), "whoever is here is known, and nobody else");
-    for (id, robot) in &rooms.robots {
-        assert!(matches!(rooms.peers.get(&robot.peer), Some(super::super::Role::Robot(role)) if role == id));
-        assert!(rooms.door.still_holds(id, robot.proof), "{id} has a key");
-        for (viewer, session) in &robot.introduced {
-            let session = rooms.sessions.get(session).expect("introduced viewers have sessions");
-            assert_eq!((session.owner.peer(), &session.robot), (viewer, id));
-            assert_eq!(rooms.door.watch(id, session.pass.as_ref(), now), Ok(()), "{viewer} may watch {id}");
-        }
-    }
-    // The limits may have been lowered since they came.
-    assert!(rooms.robots.len() <= MOST_ROBOTS);
 }
 
 /// Everything that is decided anew while the server runs. Nobody who is in is thrown out, or told to go.
@@ -227,13 +201,16 @@ fn check_figures(figures: &mut Figures, world: &World) {
     }
 }
 
-fn history(seed: u64, steps: u64) {
+/// Returns how often the media server served somebody.
+fn history(seed: u64, steps: u64) -> usize {
     let mut random = Random(seed);
     let doors = doors();
     let guarded = seed % 2 == 1;
     let door = if guarded { doors[0].clone() } else { Door::Open };
     let (mut world, mut witness) = (World::behind(door), Witness::default());
+    engine(seed).into_iter().for_each(|engine| world.rooms.publications.set_engine(engine));
     let mut figures = Figures::new(Some(1), Moment { at: world.now, unix: 0 });
+    let mut served = 0;
     // What is asked over HTTP comes between, and changes nothing else.
     let mut web = Random(!seed);
     for number in 0..steps {
@@ -241,7 +218,7 @@ fn history(seed: u64, steps: u64) {
         if web.below(20) == 0 {
             decide(&mut world, &mut web).iter().for_each(|output| witness.check(output));
         }
-        let input = match web.below(9) {
+        let input = match web.below(14) {
             0 => {
                 let robot = ROBOTS[web.below(ROBOTS.len())].parse().expect("an id");
                 witness.waiting.insert(Asker(number));
@@ -254,6 +231,17 @@ fn history(seed: u64, steps: u64) {
                 Some(Input::Said { from: peer(&web.peer()), message, wants_reply: false })
             }
             2 => witness.waiting.pop_first().map(Input::SnapshotUnasked),
+            4..6 if !witness.errands.is_empty() => {
+                let errand = witness.errands.swap_remove(web.below(witness.errands.len()));
+                done(errand, web.below(4) > 0).map(Input::Engine)
+            }
+            // Of all who could say it, few would get anywhere with that.
+            6..10 => {
+                let robots: Vec<&PeerId> = world.rooms.robots.values().map(|robot| &robot.peer).collect();
+                let robot = robots.get(web.below(MOST_ROBOTS)).map(|robot| (*robot).clone());
+                let message = ToServer::decode(&web.publishing()).expect("well-formed");
+                robot.map(|from| Input::Said { from, message, wants_reply: false })
+            }
             3 if guarded && web.below(8) == 0 => Some(Input::Door(doors[web.below(doors.len())].clone())),
             _ => None,
         };
@@ -289,35 +277,50 @@ fn history(seed: u64, steps: u64) {
         let replies = outputs.iter().filter(|output| matches!(output, Output::Reply(_))).count();
         assert_eq!(replies, usize::from(wants_reply), "joining is answered once, and nothing else is");
         outputs.iter().for_each(|output| witness.check(output));
-        check_state(&world.rooms, &witness.connected, world.now);
+        check_state(&world.rooms, &mut witness, world.now);
         tell_figures(&mut figures, &mut world);
         world.now += Duration::from_millis(random.below(2000) as u64);
         world.rooms.handle_timeout(world.now);
         world.drain().iter().for_each(|output| witness.check(output));
-        check_state(&world.rooms, &witness.connected, world.now);
+        check_state(&world.rooms, &mut witness, world.now);
         tell_figures(&mut figures, &mut world);
+        served += witness.inside.len();
         if number % 20 == 0 {
             check_figures(&mut figures, &world);
         }
     }
+    // Whoever was asked may answer late, when nobody is there to hear it.
+    let late: Vec<Done> = witness.errands.drain(..).filter_map(|errand| done(errand, true)).collect();
     for id in witness.connected.clone() {
         witness.connected.remove(&id);
         let outputs = world.input(Input::Disconnected { peer: id, ending: Ending::Lost });
         outputs.iter().for_each(|output| witness.check(output));
     }
     assert!(witness.waiting.is_empty(), "somebody waits in vain");
-    assert_eq!(world.pass(GRACE.max(CLAIMED_WITHIN)), [""; 0], "nobody is left to be told");
+    for done in late {
+        assert_eq!(written(world.input(Input::Engine(done))), [""; 0], "nobody waits for that");
+    }
+    for time in [GRACE.max(CLAIMED_WITHIN), ORPHANED_FOR] {
+        world.now += time;
+        world.rooms.handle_timeout(world.now);
+        let outputs = world.drain();
+        assert!(outputs.iter().all(|output| matches!(output, Output::Errand(_))), "nobody is left to be told");
+        outputs.iter().for_each(|output| witness.check(output));
+    }
+    assert!(witness.inside.is_empty(), "somebody may stay at the media server");
     assert!(world.is_empty(), "something is left behind");
     tell_figures(&mut figures, &mut world);
     check_figures(&mut figures, &world);
+    served
 }
 
 fn histories(seeds: std::ops::Range<u64>, steps: u64) {
+    let mut served = 0;
     for seed in seeds {
-        if std::panic::catch_unwind(|| history(seed, steps)).is_err() {
-            panic!("seed {seed} failed");
-        }
+        let history = std::panic::catch_unwind(|| history(seed, steps));
+        served += history.unwrap_or_else(|_| panic!("seed {seed} failed"));
     }
+    assert!(served > 0, "nobody ever came to a media server");
 }
 
 #[test]
