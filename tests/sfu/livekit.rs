@@ -3,6 +3,8 @@
 use std::{fs, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::Context;
+use daemon::secret::Secret;
+use server::config::{Engine, Livekit, Sfu, SfuUrl};
 use tests::request;
 use tokio::process::{Child, Command};
 
@@ -25,6 +27,11 @@ pub(crate) fn program() -> Option<PathBuf> {
 
 impl LiveKit {
     pub(crate) async fn start(program: PathBuf) -> anyhow::Result<Self> {
+        Self::with(program, "").await
+    }
+
+    /// With more in its config.
+    pub(crate) async fn with(program: PathBuf, more: &str) -> anyhow::Result<Self> {
         // Ports that were free a moment ago, and that it can come back to.
         let free = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
         let (port, media) = (free()?, free()?);
@@ -32,7 +39,7 @@ impl LiveKit {
         let text = format!(
             "port: {port}\nbind_addresses: [\"127.0.0.1\"]\nkeys:\n  {KEY}: {SECRET}\nlogging:\n  level: warn\n\
              rtc:\n  udp_port: {media}\n  tcp_port: 0\n  use_external_ip: false\n  node_ip: 127.0.0.1\n  \
-             enable_loopback_candidate: true\n"
+             enable_loopback_candidate: true\n{more}"
         );
         fs::write(&config, text)?;
         let mut livekit = Self { program, process: None, port, media, config };
@@ -40,8 +47,16 @@ impl LiveKit {
         Ok(livekit)
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+    fn url(&self) -> anyhow::Result<SfuUrl> {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        url.parse().map_err(|_| anyhow::anyhow!("{url} is no URL"))
+    }
+
+    /// How a server knows it, and where it sends pages: to this one, or another of its nodes.
+    pub(crate) fn known(&self, public: &Self, secret: &str) -> anyhow::Result<Sfu> {
+        let secret = Secret::from(secret.to_owned());
+        let livekit = Livekit { url: self.url()?, public_url: Some(public.url()?), key: KEY.to_owned(), secret };
+        Ok(Sfu(Some(Engine::Livekit(livekit))))
     }
 
     /// SIGKILL: nobody is told anything.

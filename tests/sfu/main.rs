@@ -3,17 +3,19 @@
 //! `make test-scale` builds LiveKit and says where it is; without it these tests say that they are skipped.
 
 mod livekit;
+mod redis;
+mod several;
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use anyhow::Context;
-use broadcaster::config::Rung;
+use broadcaster::config::{Rung, Spill, Uplink};
 use protocol::{Media, RobotId};
 use server::{auth::UnixTime, config::AuthMode};
-use tests::{Guest, Viewer, World, ask, leaving_nothing};
+use tests::{Guest, Robot, Viewer, World, ask, leaving_nothing};
 use tokio::{task::JoinSet, time::Instant};
 
-use livekit::{KEY, LiveKit, SECRET};
+use livekit::{LiveKit, SECRET};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -43,38 +45,54 @@ async fn stage(secret: &str, mode: AuthMode) -> anyhow::Result<Option<Stage>> {
         return Ok(None);
     };
     let livekit = LiveKit::start(program).await?;
-    let world = World::beside_livekit(&livekit.url(), KEY, secret, mode).await?;
+    let sfu = livekit.known(&livekit, secret)?;
+    let world = World::configured(|config| (config.auth.mode, config.sfu) = (mode, sfu)).await?;
     Ok(Some(Stage { livekit, world, demo: "demo".parse()? }))
 }
 
+/// A robot that goes to the media server from a crowd on.
+fn spilling(world: &World, uplink: Uplink) -> Robot {
+    let rungs = RUNGS.map(|(width, bitrate)| Rung { width, fps: None, bitrate });
+    // Whoever is in the way of an uplink is counted by that.
+    let viewers = uplink.max_bitrate.is_none().then_some(CROWD);
+    world.robot_that_spills("demo", rungs.to_vec(), Spill { viewers, cpu: None }, uplink)
+}
+
+async fn crowd(world: &World) -> anyhow::Result<Vec<Viewer>> {
+    let mut viewers: Vec<Viewer> = (0..CROWD.get()).map(|_| world.viewer("demo")).collect();
+    for viewer in &mut viewers {
+        viewer.until(PATIENCE, |seen| seen.frames > 0).await?;
+    }
+    Ok(viewers)
+}
+
+async fn until_sent(world: &World, robot: &RobotId, there: bool, within: Duration) -> anyhow::Result<()> {
+    let sent = async {
+        loop {
+            let (link, admission) = ask(&world.url(), robot, None).await?;
+            link.close().await;
+            if matches!(admission.media, Media::Livekit { .. }) == there {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(within, sent).await.context("it does not change where viewers are sent")?
+}
+
 impl Stage {
-    fn robot(&self) -> tests::Robot {
-        let rungs = RUNGS.map(|(width, bitrate)| Rung { width, fps: None, bitrate });
-        self.world.robot_that_spills("demo", rungs.to_vec(), CROWD)
+    fn robot(&self) -> Robot {
+        spilling(&self.world, Uplink::default())
     }
 
     /// Viewers that take nothing but the robot, all of them with a picture.
     async fn crowd(&self) -> anyhow::Result<Vec<Viewer>> {
-        let mut viewers: Vec<Viewer> = (0..CROWD.get()).map(|_| self.world.viewer("demo")).collect();
-        for viewer in &mut viewers {
-            viewer.until(PATIENCE, |seen| seen.frames > 0).await?;
-        }
-        Ok(viewers)
+        crowd(&self.world).await
     }
 
     /// Waits until the server sends viewers to the media server, or not any more.
     async fn until_sent(&self, there: bool, within: Duration) -> anyhow::Result<()> {
-        let sent = async {
-            loop {
-                let (link, admission) = ask(&self.world.url(), &self.demo, None).await?;
-                link.close().await;
-                if matches!(admission.media, Media::Livekit { .. }) == there {
-                    return anyhow::Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        tokio::time::timeout(within, sent).await.context("it does not change where viewers are sent")?
+        until_sent(&self.world, &self.demo, there, within).await
     }
 
     /// Bits per second that the robot sends, over some seconds.

@@ -13,11 +13,10 @@ use broadcaster::{
     config::{Camera, Config as RobotConfig, Fanout, MaxBitrate, Media, Rung, Spill, Uplink},
     signalling::ServerUrl,
 };
-use daemon::secret::Secret;
 use protocol::{Fingerprint, RobotId};
 use server::{
     auth::{Access, Link, NewLink, Role, Store, Token, UnixTime},
-    config::{AuthMode, Engine, Livekit, Sfu, Tls, TlsMode},
+    config::{AuthMode, Tls, TlsMode},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -126,14 +125,11 @@ impl World {
         Self::start_with(config, None).await
     }
 
-    /// A server that sends crowds to this LiveKit, open or guarded.
-    pub async fn beside_livekit(url: &str, key: &str, secret: &str, mode: AuthMode) -> anyhow::Result<Self> {
+    /// A server that has more in its config than where it listens and keeps what it keeps.
+    pub async fn configured(more: impl FnOnce(&mut server::Config)) -> anyhow::Result<Self> {
         let state = State::new()?;
         let mut config = server::Config { state_dir: state.0.clone(), ..anywhere() };
-        let (url, key) = (url.parse().map_err(|_| anyhow::anyhow!("{url} is no URL"))?, key.to_owned());
-        let livekit = Livekit { url, public_url: None, key, secret: Secret::from(secret.to_owned()) };
-        config.auth.mode = mode;
-        config.sfu = Sfu(Some(Engine::Livekit(livekit)));
+        more(&mut config);
         Self::start_with(config, Some(state)).await
     }
 
@@ -222,15 +218,17 @@ impl World {
         self.start_robot(name, RobotConfig { rungs, uplink, fanout, cameras: vec![camera], ..self.config() })
     }
 
-    /// The same, whose viewers are sent to the media server from so many on.
-    pub fn robot_that_spills(&self, name: &str, rungs: Vec<Rung>, viewers: NonZeroUsize) -> Robot {
+    /// The same, whose viewers are sent to the media server from so many on, or when its uplink is full.
+    pub fn robot_that_spills(&self, name: &str, rungs: Vec<Rung>, spill: Spill, uplink: Uplink) -> Robot {
         let width = rungs.iter().map(|rung| rung.width).max().expect("a quality");
         let camera = Camera { width, height: width / 2, ..small("main") };
-        let spill = Spill { viewers: Some(viewers), cpu: None };
         // A guarded server lets it in by a key.
         let key =
             self.store().and_then(|mut store| Ok(store.add_robot(&name.parse()?, Access::Link, UnixTime::now())?));
-        self.start_robot(name, RobotConfig { key: key.ok(), rungs, spill, cameras: vec![camera], ..self.config() })
+        self.start_robot(
+            name,
+            RobotConfig { key: key.ok(), rungs, spill, uplink, cameras: vec![camera], ..self.config() },
+        )
     }
 
     /// A robot with one camera, as a config names it.
