@@ -22,11 +22,11 @@ const WORTH_IT: usize = 2;
 /// Nobody is recalled before so few have watched for so long: crowds come and go.
 const CALM: Duration = Duration::from_secs(10);
 
-/// Who was asked to come back and has not, does not.
-const BACK_WITHIN: Duration = Duration::from_secs(10);
+/// Who was to come back by then and has not, does not. The server asks one after the other, at first.
+const BACK_WITHIN: Duration = Duration::from_secs(15);
 
 /// While viewers move, they get what they had, and there is what is published besides.
-const MOVED_WITHIN: Duration = Duration::from_secs(8);
+const MOVED_WITHIN: Duration = Duration::from_secs(12);
 
 /// After a failure; twice as long after each further one.
 const AGAIN_AFTER: Duration = Duration::from_secs(15);

@@ -263,6 +263,7 @@ impl Rooms {
 
     pub(crate) fn handle(&mut self, input: Input, now: Instant) {
         self.take(input, now);
+        self.move_next(now);
         self.publications.plan(now);
     }
 
@@ -339,6 +340,7 @@ impl Rooms {
             self.end_session(&session);
         }
         self.count_crowds(now);
+        self.move_next(now);
         self.publications.plan(now);
     }
 

@@ -133,9 +133,8 @@ impl Rooms {
                 there && self.sessions.get(&session).is_some_and(|found| self.is_recalled(&found.place()))
             }
         };
-        if resumed && moves {
-            // It was away when the others were asked.
-            self.move_all(vec![session.clone()]);
+        if let Some(place) = self.sessions.get(&session).map(Session::place).filter(|_| resumed && moves) {
+            self.move_at_once(&session, &place);
         }
         // Whatever is longer is cut off at a century.
         let expires_in = left.map(|left| left.as_secs() as u32);

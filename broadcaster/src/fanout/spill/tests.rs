@@ -84,7 +84,7 @@ fn one_who_does_not_come_back_is_not_waited_for() {
     world.spill.here(0, 0);
     world.there(1);
     assert_eq!(world.after(seconds(10)), [Deed::Recall(0)]);
-    assert_eq!(world.after(seconds(9)), []);
+    assert_eq!(world.after(BACK_WITHIN - seconds(1)), []);
     assert_eq!(world.after(seconds(1)), [Deed::End(0)]);
 }
 

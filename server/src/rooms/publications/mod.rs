@@ -5,6 +5,7 @@
 //! When the crowd has gone the robot recalls them, and when its pictures do not arrive there any more, whoever watched there
 //! asks again, and is the robot's viewer.
 
+mod moving;
 mod publishing;
 
 use std::{
@@ -22,6 +23,7 @@ use super::{
     session::{By, Session},
 };
 use crate::auth;
+use moving::Moving;
 
 /// A crowd that comes at once is counted at once.
 const COUNTED_EVERY: Duration = Duration::from_millis(200);
@@ -89,6 +91,8 @@ pub(crate) enum Done {
 pub(super) struct Publications {
     engine: Option<Engine>,
     places: BTreeMap<Place, Publication>,
+    /// Where somebody waits to go there, or to come back.
+    moving: BTreeMap<Place, Moving>,
     attempts: u64,
     /// Robots do not know yet how many watch there …
     changed: bool,
@@ -126,8 +130,9 @@ impl Publications {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let orphans = self.orphans.values().flatten().min();
-        [self.counted.as_ref(), orphans].into_iter().flatten().min().copied()
+        let orphans = self.orphans.values().flatten().min().copied();
+        let moving = self.moving.values().filter_map(Moving::poll_timeout);
+        [self.counted, orphans].into_iter().flatten().chain(moving).min()
     }
 
     /// To be called after whatever may have changed how many there are.
@@ -149,13 +154,17 @@ impl Publications {
         self.places.iter().filter(move |(place, _)| place.robot == *robot)
     }
 
+    fn next_to_move(&mut self, place: &Place, now: Instant) -> Option<SessionId> {
+        self.moving.get_mut(place)?.next(now)
+    }
+
     fn stage(&self, place: &Place) -> Option<Stage> {
         self.places.get(place).map(|publication| publication.stage)
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.orphans.is_empty()
+        self.places.is_empty() && self.orphans.is_empty() && self.moving.is_empty()
     }
 
     #[cfg(test)]
@@ -289,15 +298,29 @@ impl Rooms {
         }
     }
 
-    /// Asks the viewers of these sessions to ask again.
-    pub(super) fn move_all(&mut self, sessions: Vec<SessionId>) {
-        for session in sessions {
-            let Some(viewer) = self.sessions.get(&session).map(|session| session.owner.peer().clone()) else {
-                continue;
-            };
-            if self.watches(&viewer, &session) {
-                self.tell(&viewer, ToViewer::Move { about: SessionRef { session } });
+    /// Asks those whose turn it is to go to the media server, or to come back.
+    pub(super) fn move_next(&mut self, now: Instant) {
+        for place in self.publications.moving.keys().cloned().collect::<Vec<_>>() {
+            while let Some(session) = self.publications.next_to_move(&place, now) {
+                self.ask_to_move(&session);
             }
+        }
+        self.publications.moving.retain(|_, moving| !moving.is_over());
+    }
+
+    /// It was away when it would have been its turn.
+    pub(super) fn move_at_once(&mut self, session: &SessionId, place: &Place) {
+        if let Some(moving) = self.publications.moving.get_mut(place) {
+            moving.forget(session);
+        }
+        self.ask_to_move(session);
+    }
+
+    /// Asks the viewer of this session to ask again, if it is there.
+    fn ask_to_move(&mut self, session: &SessionId) {
+        let viewer = self.sessions.get(session).map(|session| session.owner.peer().clone());
+        if let Some(viewer) = viewer.filter(|viewer| self.watches(viewer, session)) {
+            self.tell(&viewer, ToViewer::Move { about: SessionRef { session: session.clone() } });
         }
     }
 

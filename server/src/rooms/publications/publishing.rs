@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use protocol::{
-    CameraId, Description, DescriptionKind, Notice, PeerId, PublicationRef, RobotId, RobotRef, Sdp, SessionId, ToRobot,
-    ToViewer,
+    CameraId, Description, DescriptionKind, Notice, PeerId, PublicationRef, RobotId, RobotRef, Sdp, ToRobot, ToViewer,
 };
 
-use super::{Attempt, Errand, Place, Publication, Stage};
+use super::{Attempt, Errand, Place, Publication, Stage, moving::Moving};
 use crate::rooms::{Role, Rooms, notices, relay::check_description, session::By};
 
 impl Rooms {
@@ -58,7 +57,8 @@ impl Rooms {
             let here = session.by == By::Robot && session.robot == place.robot && session.camera == place.camera;
             here && self.is_elsewhere(session.owner.peer(), place, session.takes.as_deref())
         });
-        self.move_all(watching.map(|(session, _)| session.clone()).collect());
+        let moving = Moving::of(watching.map(|(session, _)| session.clone()));
+        self.publications.moving.insert(place.clone(), moving);
     }
 
     pub(in crate::rooms) fn recall(&mut self, from: &PeerId, camera: PublicationRef) -> Result<(), Notice> {
@@ -69,8 +69,8 @@ impl Rooms {
         }
         tracing::info!(robot = %place.robot, camera = %place.camera, "viewers come back to the robot");
         publication.stage = Stage::Recalled;
-        let watching = publication.viewers.iter().cloned().collect();
-        self.move_all(watching);
+        let moving = Moving::of(publication.viewers.iter().cloned());
+        self.publications.moving.insert(place, moving);
         Ok(())
     }
 
@@ -143,6 +143,7 @@ impl Rooms {
     /// The robot is with another server now, and so is what it publishes, and who watches that.
     pub(in crate::rooms) fn hand_over_publications(&mut self, robot: &RobotId) {
         self.publications.places.retain(|place, _| place.robot != *robot);
+        self.publications.moving.retain(|place, _| place.robot != *robot);
         self.publications.orphans.remove(robot);
         for session in self.sessions.values_mut().filter(|session| session.robot == *robot) {
             session.by = By::Robot;
@@ -156,13 +157,15 @@ impl Rooms {
         }
     }
 
-    /// Whoever watches there is to ask again.
+    /// Whoever watches there is to ask again, at once.
     fn end_publication(&mut self, place: &Place) {
+        self.publications.moving.remove(place);
         let Some(publication) = self.publications.places.remove(place) else { return };
         self.errand(Errand::Unpublish { place: place.clone() });
-        let viewers: Vec<SessionId> = publication.viewers.into_iter().collect();
-        self.move_all(viewers.clone());
-        for session in viewers {
+        for session in &publication.viewers {
+            self.ask_to_move(session);
+        }
+        for session in publication.viewers {
             self.end_session(&session);
         }
     }

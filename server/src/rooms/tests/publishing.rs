@@ -105,6 +105,24 @@ fn a_crowd_is_asked_to_move_and_whoever_comes_then_is_sent_there_at_once() {
 }
 
 #[test]
+fn they_go_one_after_the_other() {
+    let mut world = world(MediaKind::Livekit, &["a", "b", "c"]);
+    for viewer in ["a", "b", "c"] {
+        world.ask(viewer, WATCH);
+    }
+    assert_eq!(live(&mut world), [r#"a ["move",{"session":"s1"}]"#]);
+    assert_one(&world.ask("a", BESIDE), &["s4-demo-main"]);
+    world.say("a", r#"["arrived",{"session":"s4"}]"#);
+    assert_eq!(
+        world.pass(Duration::from_millis(300)),
+        [r#"r ["crowd",{"camera":"main","viewers":1}]"#, r#"b ["move",{"session":"s2"}]"#]
+    );
+    // Whoever has not been asked yet need not.
+    assert_eq!(world.say("r", &format!(r#"["recall",{MAIN}]"#)), [r#"a ["move",{"session":"s4"}]"#]);
+    assert_eq!(world.pass(Duration::from_secs(1)), [""; 0]);
+}
+
+#[test]
 fn they_come_back_without_a_break_when_they_are_recalled() {
     let mut world = world(MediaKind::Livekit, &["a"]);
     live(&mut world);

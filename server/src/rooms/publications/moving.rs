@@ -1,0 +1,96 @@
+//! Who is asked to go to the media server, or to come back, and when. Pure.
+//!
+//! Whoever moves has two connections for a moment, and many of them may sit in one room, behind one line, or in front of one
+//! media server that has just begun. So they go one after the other, and then more and more at a time.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use protocol::SessionId;
+
+/// Most of a move is over by then.
+const EVERY: Duration = Duration::from_millis(300);
+
+/// So many go one by one.
+const ONE_BY_ONE: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    waiting: VecDeque<SessionId>,
+    asked: usize,
+    /// How many go now, and until when.
+    wave: Option<(usize, Instant)>,
+}
+
+impl Moving {
+    pub(super) fn of(sessions: impl IntoIterator<Item = SessionId>) -> Self {
+        Self { waiting: sessions.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The next to be asked, if it is time.
+    pub(super) fn next(&mut self, now: Instant) -> Option<SessionId> {
+        let (left, until) = self.wave.filter(|(_, until)| now < *until).unwrap_or_else(|| {
+            let wave = if self.asked < ONE_BY_ONE { 1 } else { self.asked };
+            (wave, now + EVERY)
+        });
+        let next = if left > 0 { self.waiting.pop_front() } else { None };
+        let asked = usize::from(next.is_some());
+        self.asked += asked;
+        self.wave = Some((left - asked, until));
+        next
+    }
+
+    /// It was asked out of turn.
+    pub(super) fn forget(&mut self, session: &SessionId) {
+        self.waiting.retain(|waiting| waiting != session);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.wave.map(|(_, until)| until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(number: usize) -> SessionId {
+        format!("s{number}").parse().expect("an id")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an invented start for an invented time")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn asks(moving: &mut Moving, now: Instant) -> Vec<SessionId> {
+        std::iter::from_fn(|| moving.next(now)).collect()
+    }
+
+    #[test]
+    fn eight_go_one_by_one_and_then_more_and_more() {
+        let (mut moving, mut now) = (Moving::of((0..200).map(session)), start());
+        let mut waves = Vec::new();
+        while !moving.is_over() {
+            waves.push(asks(&mut moving, now).len());
+            assert_eq!(asks(&mut moving, now + EVERY / 2), []);
+            now = moving.poll_timeout().expect("more wait");
+        }
+        assert_eq!(waves, [1, 1, 1, 1, 1, 1, 1, 1, 8, 16, 32, 64, 72]);
+    }
+
+    #[test]
+    fn who_is_asked_out_of_turn_is_not_asked_again() {
+        let (mut moving, now) = (Moving::of((0..3).map(session)), start());
+        moving.forget(&session(1));
+        assert_eq!(asks(&mut moving, now), [session(0)]);
+        assert_eq!(asks(&mut moving, now + EVERY), [session(2)]);
+        assert!(moving.is_over());
+    }
+}
