@@ -1,6 +1,6 @@
 //! Several of what there was one of: nodes of LiveKit, servers, and more viewers than an uplink is for.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use broadcaster::config::{MaxBitrate, Uplink};
 use protocol::RobotId;
@@ -9,7 +9,7 @@ use tests::{Guest, Viewer, World, leaving_nothing};
 use tokio::time::Instant;
 
 use crate::{
-    BACK_WITHIN, PATIENCE, crowd,
+    BACK_WITHIN, CROWD, PATIENCE, crowd,
     livekit::{self, LiveKit, SECRET},
     redis::Redis,
     spilling, until_sent,
@@ -49,14 +49,19 @@ fn a_crowd_at_two_servers_watches_by_two_nodes_of_livekit() -> anyhow::Result<()
         for world in [&here, &there] {
             until_sent(world, &demo, true, PATIENCE).await?;
         }
-        let guests = [guest(&here, &demo).await?, guest(&there, &demo).await?];
-        for guest in guests {
-            guest.leave().await?;
+        let mut guests = vec![guest(&here, &demo).await?];
+        for _ in 0..CROWD.get() {
+            guests.push(guest(&there, &demo).await?);
         }
         for viewer in viewers {
             viewer.leave().await?;
         }
-        // The robot has heard of those who watched by the other server as well, and that they have gone.
+        // The robot hears of those who came to the other server as well: it would have recalled one alone by then.
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        until_sent(&there, &demo, true, Duration::from_secs(1)).await?;
+        for guest in guests {
+            guest.leave().await?;
+        }
         until_sent(&there, &demo, false, PATIENCE).await?;
         robot.stop().await?;
         there.stop().await?;
@@ -64,14 +69,14 @@ fn a_crowd_at_two_servers_watches_by_two_nodes_of_livekit() -> anyhow::Result<()
     })
 }
 
-/// Bits per second: what is published, and the lowest quality for six or seven.
+/// Bits per second: the lowest quality for ten, or some less for what goes with it.
 const MAX: NonZeroU32 = NonZeroU32::new(1_150_000).unwrap();
-const MOST: usize = 12;
+const SERVED: std::ops::RangeInclusive<usize> = 7..=10;
+const ALL: usize = 12;
 
 #[test]
 #[ignore = "needs LiveKit"]
-fn of_those_whose_media_server_ends_as_many_come_back_as_the_uplink_carries_and_the_rest_are_told() -> anyhow::Result<()>
-{
+fn without_its_media_server_a_robot_serves_as_many_as_its_uplink_carries_and_the_rest_are_told() -> anyhow::Result<()> {
     leaving_nothing(async {
         let Some(program) = livekit::program() else { return Ok(()) };
         let demo: RobotId = "demo".parse()?;
@@ -83,13 +88,14 @@ fn of_those_whose_media_server_ends_as_many_come_back_as_the_uplink_carries_and_
         let mut stay = crowd(&world).await?;
         until_sent(&world, &demo, true, PATIENCE).await?;
         let mut guests = Vec::new();
-        for _ in stay.len()..MOST {
+        for _ in stay.len()..ALL {
             guests.push(guest(&world, &demo).await?);
         }
-        let before = stay[0].reception().frames;
+        let before: Vec<u64> = stay.iter().map(|viewer| viewer.reception().frames).collect();
         let killed = Instant::now();
         livekit.kill().await?;
         until_sent(&world, &demo, false, BACK_WITHIN).await?;
+        // In the place of those who asked again.
         let mut back: Vec<Viewer> = guests.iter().map(|_| world.viewer("demo")).collect();
         let (mut pictures, mut told) = (0, 0);
         for viewer in &mut back {
@@ -102,8 +108,8 @@ fn of_those_whose_media_server_ends_as_many_come_back_as_the_uplink_carries_and_
             "{:?} after LiveKit was killed {pictures} have a picture again, and {told} are told",
             killed.elapsed()
         );
-        anyhow::ensure!(pictures > 0 && told > 0, "{pictures} have a picture, {told} are told");
-        for viewer in &mut stay {
+        anyhow::ensure!(SERVED.contains(&(stay.len() + pictures)) && told > 0, "{pictures} more, {told} are told");
+        for (viewer, before) in stay.iter_mut().zip(before) {
             viewer.until(PATIENCE, |seen| seen.frames > before + 60).await?;
             let seen = viewer.reception();
             anyhow::ensure!(seen.offers == 1 && seen.notices.is_empty(), "{seen:?}");

@@ -31,8 +31,8 @@ export class Incoming {
   ) {
     this.id = id;
     this.#robot = robot;
-    // It leans as it does, whichever way that is told.
-    this.#attitude = before && before.#robot === robot ? before.#attitude : new Attitude();
+    // It leans as it does, whichever way that is told, if it is told.
+    this.#attitude = before && before.#robot === robot && media !== "whep" ? before.#attitude : new Attitude();
     this.servers = ice_servers;
     this.by = typeof media === "object" ? "livekit" : media;
     const attitude = (message: ArrayBuffer): void => this.#attitude.heard(message, performance.now());

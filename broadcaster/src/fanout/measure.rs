@@ -78,6 +78,11 @@ impl Measure {
         shared
     }
 
+    /// It is taken to carry this much, whatever was found.
+    pub(super) fn carries(&mut self, least: f64) {
+        self.found = self.found.map(|found| found.max(least));
+    }
+
     pub(super) fn left(&mut self, session: &SessionId) {
         self.squeezed.remove(session);
     }

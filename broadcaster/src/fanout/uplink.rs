@@ -313,8 +313,11 @@ impl Uplink {
         }
         let asks = |guest: &Guest| self.cost(guest.camera, guest.asks());
         let wanted: f64 = self.guests.values().map(asks).sum();
-        if let Bound::Measured(measure) = &mut self.bound {
-            self.stale |= measure.pass(self.published + wanted, now);
+        // Those who watch at a media server would fill it again: as long as there are any, what is known of it is kept.
+        if let Bound::Measured(measure) = &mut self.bound
+            && self.published == 0.0
+        {
+            self.stale |= measure.pass(wanted, now);
         }
         // Who tries a better quality is sent as much as that.
         let tried = |guest: &Guest| guest.gets.map_or(0.0, |gets| self.cost(guest.camera, gets.min(guest.allowed)));
@@ -334,6 +337,9 @@ impl Uplink {
         let others = guests.iter().filter(|(other, _)| *other != session);
         let others = others.filter_map(|(other, guest)| Some((other, cost(cameras, guest.camera, guest.gets?))));
         if guests.contains_key(session) && measure.squeezed(session, carried, others, *published, now) {
+            // What was measured takes nobody's picture away.
+            let lowest = |guest: &Guest| cost(cameras, guest.camera, usize::MAX);
+            measure.carries(*published + guests.values().map(lowest).sum::<f64>());
             tracing::info!(bitrate = measure.found(), viewers = guests.len(), "the uplink is full");
             *stale = true;
         }

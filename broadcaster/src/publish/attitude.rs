@@ -7,7 +7,6 @@ use prost::Message as _;
 use tokio::{sync::mpsc, task::JoinSet};
 use webrtc::{
     data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit},
-    error::Error,
     peer_connection::PeerConnection,
 };
 
@@ -44,17 +43,19 @@ struct UserPacket {
 }
 
 impl Attitude {
-    pub(super) async fn open(peer: &dyn PeerConnection) -> Result<Self, Error> {
+    pub(super) async fn open(peer: &dyn PeerConnection) -> Option<Self> {
         let init = RTCDataChannelInit { ordered: false, max_retransmits: Some(0), ..Default::default() };
-        let channel = peer.create_data_channel(LOSSY, Some(init)).await?;
+        let channel = peer.create_data_channel(LOSSY, Some(init)).await;
+        let channel =
+            channel.inspect_err(|error| tracing::warn!(%error, "nobody there hears how the robot leans")).ok()?;
         let (messages, taken) = mpsc::channel(IN_FLIGHT);
         let mut task = JoinSet::new();
         task.spawn(async move { pass_on(&*channel, taken).await });
-        Ok(Self { messages, _task: task })
+        Some(Self { messages, _task: task })
     }
 
     pub(super) fn tell(&self, message: &Bytes) {
-        // One that is not taken before the next is there is of no use any more.
+        // A few wait; whoever is behind by more than those hears the next.
         let _ = self.messages.try_send(message.clone());
     }
 }
@@ -67,8 +68,8 @@ async fn pass_on(channel: &dyn DataChannel, mut messages: mpsc::Receiver<Bytes>)
             // Nobody says anything there, but whatever happens to the channel wants to be heard.
             event = channel.poll() => match event {
                 Some(DataChannelEvent::OnOpen) => is_open = true,
+                Some(DataChannelEvent::OnClosing | DataChannelEvent::OnClose) | None => return,
                 Some(_) => {}
-                None => return,
             },
             message = messages.recv() => {
                 let Some(payload) = message else { return };

@@ -172,7 +172,8 @@ impl Connection {
         if let Some(encoding) = sounds.first() {
             streams.push(Stream::add(&*peer, vec![Layer::new(*encoding, "")], &sound(), publish).await?);
         }
-        let attitude = if publish.leans { Some(Attitude::open(&*peer).await?) } else { None };
+        // Pictures do not wait for it.
+        let attitude = if publish.leans { Attitude::open(&*peer).await } else { None };
         let offer = peer.create_offer(None).await?;
         peer.set_local_description(offer).await?;
         Ok(Self { number, peer, streams, attitude })

@@ -64,7 +64,7 @@ impl Line {
         self.torn.insert(which).then_some(encoding)
     }
 
-    /// How the robot leans. What is not taken before the next is there is of no use any more.
+    /// How the robot leans. A few wait; what comes while more do is lost.
     pub(crate) fn tell_attitude(&self, message: &Bytes) {
         if !self.wanted.is_empty() {
             let _ = self.attitude.try_send(message.clone());

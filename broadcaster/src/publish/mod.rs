@@ -35,6 +35,9 @@ const FRAMES: usize = 256;
 /// A media server that does not take the connection within this time has no way to it.
 const LIVE_WITHIN: Duration = Duration::from_secs(15);
 
+/// After its first picture has left. Some media servers let nobody watch before they have one.
+const ARRIVES_WITHIN: Duration = Duration::from_millis(300);
+
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 
 /// One of the robot's cameras, by its place in the config.
@@ -83,8 +86,39 @@ pub(crate) struct Publisher {
 
 struct Publication {
     connection: Connection,
-    /// By when it has to be live; nothing once it is.
-    until: Option<Instant>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// A picture has to have left by then …
+    Connecting(Instant),
+    /// … and here, too.
+    Connected(Instant),
+    /// The first one has, and is there by then.
+    Begun(Instant),
+    Live,
+}
+
+impl Publication {
+    fn is_connected(&self) -> bool {
+        !matches!(self.stage, Stage::Connecting(_))
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Connecting(until) | Stage::Connected(until) | Stage::Begun(until) => Some(until),
+            Stage::Live => None,
+        }
+    }
+
+    async fn send(&mut self, encoding: Encoding, frame: &Frame) -> (u64, u64) {
+        let (packets, bytes) = self.connection.send(encoding, frame).await;
+        if matches!(self.stage, Stage::Connected(_)) && encoding != Encoding::Audio && packets > 0 {
+            self.stage = Stage::Begun(Instant::now() + ARRIVES_WITHIN);
+        }
+        (packets, bytes)
+    }
 }
 
 impl Publisher {
@@ -104,7 +138,7 @@ impl Publisher {
         let mut count = tokio::time::interval(COUNTED_EVERY);
         let (mut sent, mut said) = ((0, 0), (0, 0));
         loop {
-            let due = publications.values().filter_map(|publication| publication.until).min();
+            let due = publications.values().filter_map(Publication::due).min();
             tokio::select! {
                 () = cancel.cancelled() => break,
                 order = self.orders.recv() => match order {
@@ -114,8 +148,8 @@ impl Publisher {
                         number = number.next();
                         match Connection::open(&publish, number, camera, callbacks.clone()).await {
                             Ok(connection) => {
-                                let until = Some(Instant::now() + LIVE_WITHIN);
-                                publications.insert(camera, Publication { connection, until });
+                                let stage = Stage::Connecting(Instant::now() + LIVE_WITHIN);
+                                publications.insert(camera, Publication { connection, stage });
                             }
                             Err(error) => {
                                 tracing::warn!(camera = %publish.id, %error, "nothing can be published");
@@ -135,13 +169,13 @@ impl Publisher {
                     Some(Order::End(camera)) => end(publications.remove(&camera)).await,
                 },
                 Some((camera, encoding, frame)) = self.frames.recv() => {
-                    if let Some(publication) = publications.get_mut(&camera).filter(|found| found.until.is_none()) {
-                        let (packets, bytes) = publication.connection.send(encoding, &frame).await;
+                    if let Some(publication) = publications.get_mut(&camera).filter(|found| found.is_connected()) {
+                        let (packets, bytes) = publication.send(encoding, &frame).await;
                         sent = (sent.0 + packets, sent.1 + bytes);
                     }
                 }
                 Some(message) = self.attitude.recv() => {
-                    for publication in publications.values().filter(|found| found.until.is_none()) {
+                    for publication in publications.values().filter(|found| found.is_connected()) {
                         publication.connection.tell_attitude(&message);
                     }
                 }
@@ -155,9 +189,10 @@ impl Publisher {
                             self.tell(Told::Offer(camera, offer)).await;
                         },
                         Callback::Connected => {
-                            publication.until = None;
+                            if let Stage::Connecting(until) = publication.stage {
+                                publication.stage = Stage::Connected(until);
+                            }
                             publication.connection.learn().await;
-                            self.tell(Told::Live(camera)).await;
                             for encoding in publication.connection.pictures() {
                                 self.tell(Told::Keyframe(camera, encoding)).await;
                             }
@@ -178,7 +213,13 @@ impl Publisher {
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let now = Instant::now();
-                    let late = publications.extract_if(.., |_, publication| publication.until.is_some_and(|at| at <= now));
+                    for (camera, publication) in &mut publications {
+                        if matches!(publication.stage, Stage::Begun(at) if at <= now) {
+                            publication.stage = Stage::Live;
+                            self.tell(Told::Live(*camera)).await;
+                        }
+                    }
+                    let late = publications.extract_if(.., |_, publication| publication.due().is_some_and(|at| at <= now));
                     for (camera, publication) in late.collect::<Vec<_>>() {
                         end(Some(publication)).await;
                         self.tell(Told::Failed(camera)).await;

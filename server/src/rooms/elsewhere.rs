@@ -352,6 +352,9 @@ impl Rooms {
         if self.others.robots.get(&robot).is_some_and(|listed| listed.node != node && later(listed)) {
             return;
         }
+        if self.publications.is_orphan(&robot) {
+            self.hand_over(&robot);
+        }
         // Who is that server's guest already hears it from there.
         let waits = |role: &Role| match role {
             Role::Viewer(viewer) => viewer.robot == robot,
@@ -376,6 +379,11 @@ impl Rooms {
         self.displace(robot.peer, id);
         self.news.push_back(News::RobotDown { robot: id.clone() });
         self.claims.retain(|(_, other)| other != id);
+        self.hand_over(id);
+    }
+
+    /// What it publishes, and who watches it, is another server's concern.
+    fn hand_over(&mut self, id: &RobotId) {
         self.hand_over_publications(id);
         let sessions = self.sessions.iter().filter(|(_, session)| session.robot == *id);
         for session in sessions.map(|(session, _)| session.clone()).collect::<Vec<_>>() {

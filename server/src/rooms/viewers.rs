@@ -127,14 +127,8 @@ impl Rooms {
             session.offers = watch.wishes.offers;
             session.takes = takes;
         }
-        let moves = match (by, self.is_by_engine(&session)) {
-            (By::Engine, there) => !there,
-            (By::Robot, there) => {
-                there && self.sessions.get(&session).is_some_and(|found| self.is_recalled(&found.place()))
-            }
-        };
-        if let Some(place) = self.sessions.get(&session).map(Session::place).filter(|_| resumed && moves) {
-            self.move_at_once(&session, &place);
+        if resumed && self.is_to_move(&session) {
+            self.moves_too(&session);
         }
         // Whatever is longer is cut off at a century.
         let expires_in = left.map(|left| left.as_secs() as u32);

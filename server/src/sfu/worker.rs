@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    mem::discriminant,
     sync::Arc,
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use protocol::{Code, Notice, Sdp, SessionId};
 use tokio::{
     sync::mpsc,
-    task::{self, JoinSet},
+    task::{self, JoinError, JoinSet},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -118,19 +119,7 @@ where
             tokio::select! {
                 () = cancel.cancelled() => break,
                 Some(errand) = errands.recv(), if requests.len() < AT_ONCE => self.take(errand, &mut requests),
-                Some(came) = requests.join_next_with_id() => match came {
-                    Ok((id, came)) => {
-                        self.requests.remove(&id);
-                        self.came(came, &mut requests).await;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a request to the media server was not made");
-                        // Whatever waits for it is to be asked all the same.
-                        if let Some(about) = self.requests.remove(&error.id()) {
-                            self.came(Came::Ended(about), &mut requests).await;
-                        }
-                    }
-                },
+                Some(joined) = requests.join_next_with_id() => self.joined(joined, &mut requests).await,
                 Some(_) = patrol.join_next() => {}
                 _ = look.tick() => if patrol.is_empty() {
                     self.barred.pass(Instant::now());
@@ -144,13 +133,36 @@ where
             }
         }
         // What has been asked to end ends; what is live stays, as everywhere.
-        while requests.join_next().await.is_some() {}
+        while let Some(joined) = requests.join_next_with_id().await {
+            self.joined(joined, &mut requests).await;
+        }
+    }
+
+    async fn joined(&mut self, joined: Result<(task::Id, Came), JoinError>, requests: &mut JoinSet<Came>) {
+        match joined {
+            Ok((id, came)) => {
+                self.requests.remove(&id);
+                self.came(came, requests).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a request to the media server was not made");
+                // Whatever waits for it is asked all the same. Who asked gives up by itself.
+                if let Some(about) = self.requests.remove(&error.id()) {
+                    self.came(Came::Ended(about), requests).await;
+                }
+            }
+        }
     }
 
     fn take(&mut self, errand: Errand, requests: &mut JoinSet<Came>) {
         let about = About::of(&errand);
         match self.busy.get_mut(&about) {
-            Some(waiting) => waiting.push_back(errand),
+            Some(waiting) => {
+                // What is asked anew, or over, need not be asked as it was: nobody waits for that any more.
+                let ends = matches!(errand, Errand::Unpublish { .. } | Errand::Leave { .. });
+                waiting.retain(|former| !ends && discriminant(former) != discriminant(&errand));
+                waiting.push_back(errand);
+            }
             None => {
                 self.busy.insert(about, VecDeque::new());
                 self.begin(errand, requests);

@@ -227,9 +227,36 @@ fn what_is_published_leaves_less_for_viewers_whether_the_uplink_is_known_or_meas
     town.settles();
     // Nine tenths of what three got through, what the fourth is sent, and what is published.
     assert_eq!(town.get(), [0, 1, 1, 1]);
+    assert!(!town.uplink.fits(0, 100));
+    for number in 0..4 {
+        town.uplink.left(&session(number));
+        town.paths.remove(&number);
+    }
+    for _ in 0..60 {
+        town.now += Duration::from_secs(1);
+        town.uplink.sent(0.0, town.now);
+    }
+    assert!(!town.uplink.fits(0, 100), "those who watch by a media server would fill it again");
     town.uplink.publishes([], false);
-    town.settles();
-    assert_eq!(town.get(), [0, 0, 1, 1], "that is theirs, when nothing is published any more");
+    for number in 0..4 {
+        assert!(town.joins(number, false, 0));
+    }
+    assert_eq!(town.get(), [0, 0, 1, 1], "all of it is theirs, when nothing is published any more");
+}
+
+#[test]
+fn what_is_measured_starves_nobody() {
+    let mut town = crowded(Some(MaxBitrate::Measured));
+    for _ in 0..10 {
+        for number in 0..4 {
+            town.uplink.squeezed(&session(number), 10_000.0, town.now);
+        }
+        town.now += Duration::from_secs(6);
+        town.settles();
+    }
+    assert_eq!(town.get(), [2; 4]);
+    assert!(town.gone.is_empty());
+    assert!(town.uplink.max().is_some_and(|max| max >= 4.0 * HEADERS * f64::from(RUNGS[2])));
 }
 
 #[test]

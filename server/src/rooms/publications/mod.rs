@@ -154,8 +154,9 @@ impl Publications {
         self.places.iter().filter(move |(place, _)| place.robot == *robot)
     }
 
-    fn next_to_move(&mut self, place: &Place, now: Instant) -> Option<SessionId> {
-        self.moving.get_mut(place)?.next(now)
+    /// It publishes, and has no connection here.
+    pub(super) fn is_orphan(&self, robot: &RobotId) -> bool {
+        self.orphans.contains_key(robot)
     }
 
     fn stage(&self, place: &Place) -> Option<Stage> {
@@ -195,7 +196,7 @@ impl Rooms {
     }
 
     /// Whether those who watch there are to come back.
-    pub(super) fn is_recalled(&self, place: &Place) -> bool {
+    fn is_recalled(&self, place: &Place) -> bool {
         self.publications.stage(place) == Some(Stage::Recalled)
     }
 
@@ -300,20 +301,29 @@ impl Rooms {
 
     /// Asks those whose turn it is to go to the media server, or to come back.
     pub(super) fn move_next(&mut self, now: Instant) {
-        for place in self.publications.moving.keys().cloned().collect::<Vec<_>>() {
-            while let Some(session) = self.publications.next_to_move(&place, now) {
+        let mut all = std::mem::take(&mut self.publications.moving);
+        for moving in all.values_mut() {
+            while let Some(session) = moving.next(now, |session| self.is_to_move(session)) {
                 self.ask_to_move(&session);
             }
         }
-        self.publications.moving.retain(|_, moving| !moving.is_over());
+        all.retain(|_, moving| !moving.is_over());
+        self.publications.moving = all;
     }
 
-    /// It was away when it would have been its turn.
-    pub(super) fn move_at_once(&mut self, session: &SessionId, place: &Place) {
-        if let Some(moving) = self.publications.moving.get_mut(place) {
-            moving.forget(session);
+    /// Whether a session is to go to the media server, or to come back.
+    pub(super) fn is_to_move(&self, session: &SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| match session.by {
+            By::Robot => self.is_elsewhere(session.owner.peer(), &session.place(), session.takes.as_deref()),
+            By::Engine => self.is_recalled(&session.place()),
+        })
+    }
+
+    /// It was away when the others were put down for that.
+    pub(super) fn moves_too(&mut self, session: &SessionId) {
+        if let Some(place) = self.sessions.get(session).map(Session::place) {
+            self.publications.moving.entry(place).or_default().add(session.clone());
         }
-        self.ask_to_move(session);
     }
 
     /// Asks the viewer of this session to ask again, if it is there.

@@ -4,7 +4,7 @@
 //! media server that has just begun. So they go one after the other, and then more and more at a time.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,8 @@ const ONE_BY_ONE: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Moving {
     waiting: VecDeque<SessionId>,
+    /// The same, to know who does.
+    waits: BTreeSet<SessionId>,
     asked: usize,
     /// How many go now, and until when.
     wave: Option<(usize, Instant)>,
@@ -26,25 +28,35 @@ pub(super) struct Moving {
 
 impl Moving {
     pub(super) fn of(sessions: impl IntoIterator<Item = SessionId>) -> Self {
-        Self { waiting: sessions.into_iter().collect(), ..Self::default() }
+        let mut moving = Self::default();
+        sessions.into_iter().for_each(|session| moving.add(session));
+        moving
     }
 
-    /// The next to be asked, if it is time.
-    pub(super) fn next(&mut self, now: Instant) -> Option<SessionId> {
+    pub(super) fn add(&mut self, session: SessionId) {
+        if self.waits.insert(session.clone()) {
+            self.waiting.push_back(session);
+        }
+    }
+
+    /// The next to be asked, if it is time. `moves`: whether there is still a reason to.
+    pub(super) fn next(&mut self, now: Instant, moves: impl Fn(&SessionId) -> bool) -> Option<SessionId> {
         let (left, until) = self.wave.filter(|(_, until)| now < *until).unwrap_or_else(|| {
             let wave = if self.asked < ONE_BY_ONE { 1 } else { self.asked };
             (wave, now + EVERY)
         });
-        let next = if left > 0 { self.waiting.pop_front() } else { None };
+        let mut next = None;
+        while left > 0
+            && next.is_none()
+            && let Some(session) = self.waiting.pop_front()
+        {
+            self.waits.remove(&session);
+            next = Some(session).filter(&moves);
+        }
         let asked = usize::from(next.is_some());
         self.asked += asked;
         self.wave = Some((left - asked, until));
         next
-    }
-
-    /// It was asked out of turn.
-    pub(super) fn forget(&mut self, session: &SessionId) {
-        self.waiting.retain(|waiting| waiting != session);
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -70,7 +82,7 @@ mod tests {
     }
 
     fn asks(moving: &mut Moving, now: Instant) -> Vec<SessionId> {
-        std::iter::from_fn(|| moving.next(now)).collect()
+        std::iter::from_fn(|| moving.next(now, |_| true)).collect()
     }
 
     #[test]
@@ -86,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_out_of_turn_is_not_asked_again() {
+    fn nobody_is_asked_twice_or_without_a_reason() {
         let (mut moving, now) = (Moving::of((0..3).map(session)), start());
-        moving.forget(&session(1));
-        assert_eq!(asks(&mut moving, now), [session(0)]);
+        moving.add(session(2));
+        assert_eq!(moving.next(now, |who| *who == session(1)), Some(session(1)), "nobody waits for who need not");
         assert_eq!(asks(&mut moving, now + EVERY), [session(2)]);
         assert!(moving.is_over());
     }

@@ -53,9 +53,8 @@ impl Rooms {
 
     /// Asks those to move who watch from the robot and need not.
     fn send_there(&mut self, place: &Place) {
-        let watching = self.sessions.iter().filter(|(_, session)| {
-            let here = session.by == By::Robot && session.robot == place.robot && session.camera == place.camera;
-            here && self.is_elsewhere(session.owner.peer(), place, session.takes.as_deref())
+        let watching = self.sessions.iter().filter(|(id, session)| {
+            session.robot == place.robot && session.camera == place.camera && self.is_to_move(id)
         });
         let moving = Moving::of(watching.map(|(session, _)| session.clone()));
         self.publications.moving.insert(place.clone(), moving);
@@ -135,6 +134,8 @@ impl Rooms {
 
     /// The robot's connection is gone. What it publishes goes on.
     pub(in crate::rooms) fn publisher_left(&mut self, robot: &RobotId) {
+        // Nobody can move who has nobody to ask.
+        self.publications.moving.retain(|place, _| place.robot != *robot);
         if self.publications.of(robot).next().is_some() {
             self.publications.orphans.insert(robot.clone(), None);
         }

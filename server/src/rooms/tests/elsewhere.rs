@@ -438,3 +438,29 @@ fn pictures_come_from_elsewhere_and_are_not_waited_for_in_vain() {
     town.crash(1);
     assert_said(&town.told(), &["8 robot_offline"]);
 }
+
+#[test]
+fn what_a_robot_publishes_goes_on_when_it_has_come_to_another_server() {
+    let mut town = Town::of(2);
+    for world in &mut town.servers {
+        world.rooms.publications.set_engine(publishing::engine(protocol::MediaKind::Livekit));
+    }
+    for id in ["r-0", "v-0", "r-1"] {
+        town.connect(id);
+    }
+    let register = |published: &str| format!(r#"["broadcaster",{{"robot":"r1","published":[{published}]}}]"#);
+    town.say("r-0", &register(r#""main""#));
+    town.say("v-0", r#"["watcher",{"robot":"r1","takes":["livekit"]}]"#);
+    assert_said(&town.told(), &["v-0 reply", "livekit"]);
+    town.end("r-0", Ending::Lost);
+    town.say("r-1", &register(r#""main""#));
+    town.say("v-0", r#"["watcher",{"robot":"r1","takes":["livekit"],"resume":"s1-0"}]"#);
+    assert_said(&town.told(), &["v-0 reply", "livekit", "s1-1"]);
+    town.pass(crate::rooms::publications::ORPHANED_FOR * 2);
+    let told = town.told();
+    assert!(!told.iter().any(|text| text.contains("Unpublish")), "{told:?}");
+    town.end("r-1", Ending::Lost);
+    town.pass(Duration::ZERO);
+    town.pass(crate::rooms::publications::ORPHANED_FOR);
+    assert_said(&town.told(), &["engine Unpublish"]);
+}

@@ -18,10 +18,9 @@ const DIRECT: &str = r#"["watcher",{"robot":"demo","takes":[]}]"#;
 const PLAIN: &str = r#"["watcher",{"robot":"demo"}]"#;
 const MAIN: &str = r#"{"camera":"main"}"#;
 
-/// A server with a media server, and a robot.
-fn world(kind: MediaKind, viewers: &[&str]) -> World {
-    let mut world = World::behind(Door::Open);
-    world.rooms.publications.set_engine(Engine {
+/// A media server that lets everybody in.
+pub(super) fn engine(kind: MediaKind) -> Engine {
+    Engine {
         kind,
         qualities: 3,
         let_in: Box::new(move |session, place, _| match kind {
@@ -31,7 +30,13 @@ fn world(kind: MediaKind, viewers: &[&str]) -> World {
             }
             MediaKind::Whep | MediaKind::Other => Media::Whep,
         }),
-    });
+    }
+}
+
+/// A server with a media server, and a robot.
+fn world(kind: MediaKind, viewers: &[&str]) -> World {
+    let mut world = World::behind(Door::Open);
+    world.rooms.publications.set_engine(engine(kind));
     world.connect("r");
     let sfu = match kind {
         MediaKind::Livekit => r#""sfu":{"qualities":3,"data":true}"#,
@@ -120,6 +125,29 @@ fn they_go_one_after_the_other() {
     // Whoever has not been asked yet need not.
     assert_eq!(world.say("r", &format!(r#"["recall",{MAIN}]"#)), [r#"a ["move",{"session":"s4"}]"#]);
     assert_eq!(world.pass(Duration::from_secs(1)), [""; 0]);
+}
+
+#[test]
+fn who_comes_back_meanwhile_goes_in_turn() {
+    let viewers = ["a", "b", "c"];
+    let mut world = world(MediaKind::Livekit, &viewers);
+    for viewer in viewers {
+        world.ask(viewer, WATCH);
+    }
+    live(&mut world);
+    for (viewer, session) in [("b", "s2"), ("c", "s3")] {
+        let resumed = world.ask(viewer, &WATCH.replace("}]", &format!(r#","resume":"{session}"}}]"#)));
+        assert!(resumed.iter().any(|said| said.contains(r#""resumed":true"#)), "{resumed:?}");
+        assert!(!resumed.iter().any(|said| said.contains("move")), "{resumed:?}");
+    }
+    // By now it takes nothing but the robot.
+    world.ask("b", &DIRECT.replace("}]", r#","resume":"s2"}]"#));
+    assert_eq!(world.pass(Duration::from_millis(300)), [r#"c ["move",{"session":"s3"}]"#]);
+    assert_eq!(world.pass(Duration::from_secs(1)), [""; 0]);
+    world.end("c", Ending::Lost);
+    world.connect("c2");
+    let again = world.ask("c2", &WATCH.replace("}]", r#","resume":"s3"}]"#));
+    assert_eq!(again.last().map(String::as_str), Some(r#"c2 ["move",{"session":"s3"}]"#), "{again:?}");
 }
 
 #[test]

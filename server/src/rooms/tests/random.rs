@@ -248,6 +248,7 @@ fn history(seed: u64, steps: u64) -> usize {
         for output in input.map(|input| world.input(input)).unwrap_or_default() {
             witness.check(&output);
         }
+        check_state(&world.rooms, &mut witness, world.now);
         let id = peer(&random.peer());
         let input = match random.below(10) {
             0 | 1 => {

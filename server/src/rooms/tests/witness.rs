@@ -20,6 +20,8 @@ pub(super) struct Witness {
     pub(super) made: usize,
     /// Those that the media server served after the last step, but for who has left since.
     pub(super) inside: BTreeSet<SessionId>,
+    /// Who was asked to move with which session in the last step.
+    moves: Vec<(PeerId, SessionId)>,
     /// What the media server was asked and has not answered.
     pub(super) errands: Vec<Errand>,
 }
@@ -67,10 +69,8 @@ impl Witness {
                         assert!(self.connected.contains(from));
                         assert!(self.introduced.get(from).is_some_and(|known| known.contains(to)), "{to}: {message:?}");
                     }
-                    ToViewer::Broadcaster { .. }
-                    | ToViewer::BroadcasterLeft { .. }
-                    | ToViewer::Move { .. }
-                    | ToViewer::Notice { .. } => {}
+                    ToViewer::Move { about } => self.moves.push((to.clone(), about.session.clone())),
+                    ToViewer::Broadcaster { .. } | ToViewer::BroadcasterLeft { .. } | ToViewer::Notice { .. } => {}
                 }
             }
         }
@@ -100,7 +100,7 @@ impl Witness {
 }
 
 pub(super) fn check_state(rooms: &Rooms, witness: &mut Witness, now: Instant) {
-    let Witness { connected, inside, .. } = witness;
+    let Witness { connected, inside, moves, .. } = witness;
     assert!(rooms.peers.keys().eq(connected.iter()), "whoever is here is known, and nobody else");
     for (id, robot) in &rooms.robots {
         assert!(matches!(rooms.peers.get(&robot.peer), Some(super::super::Role::Robot(role)) if role == id));
@@ -123,4 +123,11 @@ pub(super) fn check_state(rooms: &Rooms, witness: &mut Witness, now: Instant) {
     }
     assert_eq!(rooms.publications.all_viewers(), served.len(), "nobody else is");
     *inside = served;
+    for (viewer, id) in moves.drain(..) {
+        // Of what is not published any more it is over.
+        if let Some(session) = rooms.sessions.get(&id) {
+            assert_eq!(*session.owner.peer(), viewer);
+            assert!(rooms.is_to_move(&id), "{viewer} has a reason to move");
+        }
+    }
 }
