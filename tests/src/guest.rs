@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use broadcaster::signalling::{Connection, Incoming, ServerUrl};
-use protocol::{Admission, Media, MediaKind, MediaToken, RobotId, SessionId, SessionRef, ToServer, Watch, WatchReply};
+use protocol::{Admission, Media, MediaKind, MediaToken, RobotId, ToServer, Watch, WatchReply};
 use rtc::{
     peer_connection::sdp::RTCSessionDescription,
     rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, rtp_sender::RtpCodecKind},
 };
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Reception,
@@ -25,8 +26,9 @@ const PUBLISHER: &str = "robot";
 const PICTURE: &str = "synthesized-camera";
 
 pub struct Guest {
-    link: Connection,
-    pub session: SessionId,
+    /// Answers the server, which gives up whoever does not.
+    link: JoinSet<()>,
+    leaves: CancellationToken,
     peer: Peer,
     began: Instant,
     reception: Reception,
@@ -58,7 +60,9 @@ impl Guest {
         let Media::Livekit { url, token } = &admission.media else { anyhow::bail!("{:?}", admission.media) };
         let peer = listen(server, url, token).await?;
         let (began, reception) = (Instant::now(), Reception::default());
-        Ok(Self { link, session: admission.session, peer, began, reception })
+        let (leaves, mut links) = (CancellationToken::new(), JoinSet::new());
+        links.spawn(stay(link, leaves.clone()));
+        Ok(Self { link: links, leaves, peer, began, reception })
     }
 
     /// Plays until what has come satisfies `enough`.
@@ -87,17 +91,18 @@ impl Guest {
         }
     }
 
-    /// Says that it has the picture.
-    pub async fn arrived(&mut self) -> anyhow::Result<()> {
-        let about = SessionRef { session: self.session.clone() };
-        Ok(self.link.emit(&ToServer::Arrived { about }).await?)
-    }
-
-    pub async fn leave(self) -> anyhow::Result<()> {
+    pub async fn leave(mut self) -> anyhow::Result<()> {
         self.peer.connection.close().await?;
-        self.link.close().await;
+        self.leaves.cancel();
+        self.link.join_next().await.transpose()?;
         Ok(())
     }
+}
+
+async fn stay(mut link: Connection, leaves: CancellationToken) {
+    let here = async { while link.next().await.is_ok() {} };
+    leaves.run_until_cancelled(here).await;
+    link.close().await;
 }
 
 /// Receives from a room what a token is good for.
