@@ -307,7 +307,7 @@ impl Rooms {
                 self.ask_to_move(&session);
             }
         }
-        all.retain(|_, moving| !moving.is_over());
+        all.retain(|_, moving| !moving.is_over(now));
         self.publications.moving = all;
     }
 

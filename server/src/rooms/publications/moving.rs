@@ -41,6 +41,9 @@ impl Moving {
 
     /// The next to be asked, if it is time. `moves`: whether there is still a reason to.
     pub(super) fn next(&mut self, now: Instant, moves: impl Fn(&SessionId) -> bool) -> Option<SessionId> {
+        if self.waiting.is_empty() {
+            return None;
+        }
         let (left, until) = self.wave.filter(|(_, until)| now < *until).unwrap_or_else(|| {
             let wave = if self.asked < ONE_BY_ONE { 1 } else { self.asked };
             (wave, now + EVERY)
@@ -59,8 +62,9 @@ impl Moving {
         next
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.waiting.is_empty()
+    /// Nobody waits, and whoever comes now need not.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.waiting.is_empty() && self.wave.is_none_or(|(_, until)| until <= now)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -89,7 +93,7 @@ mod tests {
     fn eight_go_one_by_one_and_then_more_and_more() {
         let (mut moving, mut now) = (Moving::of((0..200).map(session)), start());
         let mut waves = Vec::new();
-        while !moving.is_over() {
+        while !moving.is_over(now) {
             waves.push(asks(&mut moving, now).len());
             assert_eq!(asks(&mut moving, now + EVERY / 2), []);
             now = moving.poll_timeout().expect("more wait");
@@ -103,6 +107,8 @@ mod tests {
         moving.add(session(2));
         assert_eq!(moving.next(now, |who| *who == session(1)), Some(session(1)), "nobody waits for who need not");
         assert_eq!(asks(&mut moving, now + EVERY), [session(2)]);
-        assert!(moving.is_over());
+        assert!(!moving.is_over(now + EVERY), "whoever comes now goes after that one");
+        assert_eq!(asks(&mut moving, now + 2 * EVERY), []);
+        assert!(moving.is_over(now + 2 * EVERY));
     }
 }

@@ -148,6 +148,13 @@ fn who_comes_back_meanwhile_goes_in_turn() {
     world.connect("c2");
     let again = world.ask("c2", &WATCH.replace("}]", r#","resume":"s3"}]"#));
     assert_eq!(again.last().map(String::as_str), Some(r#"c2 ["move",{"session":"s3"}]"#), "{again:?}");
+    world.end("a", Ending::Lost);
+    world.connect("a2");
+    let again = world.ask("a2", &WATCH.replace("}]", r#","resume":"s1"}]"#));
+    assert!(!again.iter().any(|said| said.contains("move")), "nobody goes at the same time: {again:?}");
+    assert_eq!(world.pass(Duration::from_millis(300)), [r#"a2 ["move",{"session":"s1"}]"#]);
+    world.pass(Duration::from_millis(300));
+    assert_eq!(world.rooms.publications.poll_timeout(), None, "nothing is left to be done");
 }
 
 #[test]
