@@ -36,10 +36,11 @@ impl LiveKit {
         let free = || anyhow::Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
         let (port, media) = (free()?, free()?);
         let config = std::env::temp_dir().join(format!("panocast-livekit-{port}.yaml"));
+        // What it has by other interfaces it would give out as this address as well, and hear nothing there.
         let text = format!(
             "port: {port}\nbind_addresses: [\"127.0.0.1\"]\nkeys:\n  {KEY}: {SECRET}\nlogging:\n  level: warn\n\
              rtc:\n  udp_port: {media}\n  tcp_port: 0\n  use_external_ip: false\n  node_ip: 127.0.0.1\n  \
-             enable_loopback_candidate: true\n{more}"
+             enable_loopback_candidate: true\n  interfaces:\n    includes: [lo]\n{more}"
         );
         fs::write(&config, text)?;
         let mut livekit = Self { program, process: None, port, media, config };

@@ -29,6 +29,9 @@ const ALL: usize = 200;
 /// The robot's uplink may differ by so much from the least to the most viewers.
 const CONSTANT: f64 = 0.05;
 
+/// For so long, at least, it is measured: a keyframe every ten seconds is a good part of what is sent.
+const MEASURED: Duration = Duration::from_secs(60);
+
 /// Whoever watched by a media server that ends has a picture again within so long.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -97,20 +100,30 @@ impl Stage {
 
     /// Bits per second that the robot sends, over some seconds.
     async fn uplink(&self) -> anyhow::Result<f64> {
+        // The robot tells every few seconds: what is between two of those moments is what it sent between them.
+        let (told, _) = self.sent(None).await?;
+        let (before, since) = self.sent(Some(told)).await?;
+        let (mut after, mut at) = (before, since);
+        while at < since + MEASURED {
+            (after, at) = self.sent(Some(after)).await?;
+        }
+        Ok(8.0 * (after - before) as f64 / (at - since).as_secs_f64())
+    }
+
+    /// What the robot says that it has sent, as soon as that is not what it said before, and when that was.
+    async fn sent(&self, before: Option<u64>) -> anyhow::Result<(u64, Instant)> {
         const FIGURE: &str = "panocast_robot_sent_bytes_total{robot=\"demo\"} ";
-        let sent = async || -> anyhow::Result<u64> {
+        let told = async {
             loop {
                 let metrics = self.world.get("/metrics").await?;
-                // It has to be told first.
-                match metrics.lines().find_map(|line| line.strip_prefix(FIGURE)) {
-                    Some(value) => return Ok(value.parse()?),
-                    None => tokio::time::sleep(Duration::from_millis(200)).await,
+                let sent = metrics.lines().find_map(|line| line.strip_prefix(FIGURE)).map(str::parse).transpose()?;
+                match sent.filter(|sent| Some(*sent) != before) {
+                    Some(sent) => return anyhow::Ok((sent, Instant::now())),
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
         };
-        let (before, since) = (sent().await?, Instant::now());
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        Ok(8.0 * (sent().await? - before) as f64 / since.elapsed().as_secs_f64())
+        tokio::time::timeout(PATIENCE, told).await.context("the robot says nothing more")?
     }
 
     async fn guests(&self, count: usize) -> anyhow::Result<Vec<Guest>> {
