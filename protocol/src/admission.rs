@@ -189,6 +189,10 @@ pub struct Sfu {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(as = "Option<bool>"))]
     pub data: bool,
+    /// It wants each quality as a track of its own, and viewers choose among those; otherwise it chooses for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub apart: bool,
 }
 
 /// One camera as its robot announces it.

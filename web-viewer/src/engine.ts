@@ -3,7 +3,6 @@
  * the page's own files it needs none.
  */
 import type { Connection } from "./connection";
-import type { Incoming } from "./incoming";
 import type { LiveKitLink } from "./livekit";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
 import type { Admission } from "./protocol.gen";
@@ -42,7 +41,10 @@ async function offer(peer: RTCPeerConnection): Promise<string> {
 }
 
 /** Waits until a connection has a picture to show, or is not waited for any more. */
-export async function untilReady({ link, stream }: Incoming, wanted: () => boolean): Promise<boolean> {
+export async function untilReady(
+  { link, stream }: { link: Pick<MediaLink, "stats">; stream: MediaStream | undefined },
+  wanted: () => boolean,
+): Promise<boolean> {
   // A picture that nobody sees may not be decoded.
   const unseen = document.createElement("video");
   unseen.muted = true;

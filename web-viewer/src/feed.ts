@@ -221,12 +221,11 @@ export class Feed {
         this.tell({ type: "peer", connection, state });
       },
       stream: (received: MediaStream) => {
-        if (incoming.stream && incoming.stream !== received) return added(received, incoming.stream);
+        // What is shown may have come to be another stream than the one that its tracks came by.
+        if (this.#attached === connection) return this.#pane.attach(received, true);
         incoming.stream = received;
         // The last picture of the connection before stays until this one is about to show its own.
-        if (incoming !== this.#next && (this.#attached === 0 || this.#attached === connection)) {
-          this.#attach(incoming, admission);
-        }
+        if (incoming !== this.#next && !this.#attached) this.#attach(incoming, admission);
       },
     };
     const incoming = new Incoming(connection, admission, events, make, this.#connection);
@@ -262,15 +261,15 @@ export class Feed {
     this.#connection = next;
     this.#next = undefined;
     this.#attached = connection;
-    next.stream = this.#pane.swap(next.stream);
+    this.#pane.attach(next.stream, true);
     this.#pane.upright = next.upright;
     this.#reporter.rest();
     this.#events.attached?.(next.by);
   }
 
   #attach({ id, by, stream, upright }: Incoming, admission: Admission): void {
-    // A path that was found again brings the same stream.
-    if (!stream || (this.#attached === id && this.#pane.video.srcObject === stream)) return;
+    // A path that was found again brings what there was.
+    if (!stream || this.#attached === id) return;
     this.#attached = id;
     this.#pane.project(admission.video);
     this.#pane.attach(stream);
@@ -305,12 +304,6 @@ export class Feed {
     const reception = this.#reporter.take(sample, delay, this.#admission?.report_every);
     if (reception) this.tell({ type: "reception", connection, reception });
   }
-}
-
-/** What came later than the stream was taken over. */
-function added(from: MediaStream, to: MediaStream): void {
-  const has = new Set(to.getTracks());
-  for (const track of from.getTracks()) if (!has.has(track)) to.addTrack(track);
 }
 
 type Joining = Extract<Output, { type: "join" }>;

@@ -1,11 +1,15 @@
 /**
  * A picture by LiveKit: its own client, which is loaded, and this file with it, only when a picture comes so.
  *
- * The room is one camera's. Nobody is in it for this page but the robot; the other viewers are hidden.
+ * The room is one camera's. Nobody is in it for this page but the robot; the other viewers are hidden. The robot sends each
+ * quality as a picture of its own, and this page takes one of them: the one that was chosen, or that its path carries.
  */
-import { Room, RoomEvent, Track, VideoQuality, type RemoteTrackPublication } from "livekit-client";
+import { Room, RoomEvent, Track, type RemoteTrack, type RemoteTrackPublication } from "livekit-client";
+import { Continued } from "./continued";
 import type { ReceivedFrame } from "./delay";
 import type { Gathered } from "./diagnosis";
+import { untilReady } from "./engine";
+import { Ladder } from "./ladder";
 import type { Hold, ReceivedSound } from "./lipsync";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
 
@@ -14,16 +18,26 @@ type Events = Pick<MediaLinkEvents, "state" | "stream" | "attitude">;
 /** As what the robot says how it leans, among what else may be said in a room. */
 const TOPIC = "attitude";
 
+/** A little less than the second after which this page counts. */
+const JUDGED_EVERY = 900;
+
 export class LiveKitLink implements MediaLink {
   readonly gathered: Gathered = { kinds: new Set(), errors: new Set() };
   readonly #events: Events;
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   readonly #receivers = new Map<string, RTCRtpReceiver>();
-  #room: Room | undefined;
+  /** Without what would leave qualities out by how large this page is. */
+  readonly #room = new Room({ adaptiveStream: false, dynacast: false, singlePeerConnection: false });
+  readonly #ladder = new Ladder(performance.now());
+  readonly #continued = new Continued();
+  /** What is shown … */
   #picture: RemoteTrackPublication | undefined;
+  /** … and what is to be, as soon as it has a picture. */
+  #coming: RemoteTrackPublication | undefined;
   #want: { rung?: number; best?: number } = {};
   #rungs = 0;
+  #judged = 0;
 
   constructor(url: string, token: string, events: Events) {
     this.#events = events;
@@ -49,9 +63,16 @@ export class LiveKitLink implements MediaLink {
   }
 
   async stats(): Promise<RTCStatsReport> {
-    const report = await this.#receivers.get("video")?.getStats();
-    // Nothing has come yet.
-    return report ?? new Map<string, never>();
+    const receiver = this.#receivers.get("video");
+    const told = new Map<string, Record<string, unknown>>(await receiver?.getStats());
+    // Meanwhile another one may have taken over, or nothing has come yet.
+    if (receiver !== this.#receivers.get("video")) return new Map<string, never>();
+    for (const [id, entry] of told) {
+      if (entry["type"] !== "inbound-rtp" || entry["kind"] !== "video") continue;
+      this.#judge(entry);
+      told.set(id, this.#continued.counted(entry));
+    }
+    return told;
   }
 
   /** Its own client does all of that. */
@@ -63,37 +84,23 @@ export class LiveKitLink implements MediaLink {
   prefer(want: { rung?: number; best?: number }, rungs: number): void {
     this.#want = want;
     this.#rungs = rungs;
-    this.#apply();
+    this.#choose();
   }
 
   close(): void {
     this.#life.abort();
-    void this.#room?.disconnect();
+    void this.#room.disconnect();
   }
 
   async #join(url: string, token: string): Promise<void> {
     const { signal } = this.#life;
-    if (signal.aborted) return;
-    // What browsers offer by themselves leaves out when a picture was taken; what LiveKit offers to one that only listens has it.
-    const room = new Room({ adaptiveStream: false, dynacast: false, singlePeerConnection: false });
-    this.#room = room;
-    room.on(RoomEvent.TrackSubscribed, (track, publication) => {
-      if (signal.aborted) return;
-      if (track.receiver) this.#receivers.set(track.kind, track.receiver);
-      this.#stream.addTrack(track.mediaStreamTrack);
-      if (track.kind !== Track.Kind.Video) {
-        if (this.#picture) this.#events.stream(this.#stream);
-        return;
-      }
-      if (track.receiver && "jitterBufferTarget" in track.receiver) track.receiver.jitterBufferTarget = 0;
-      this.#picture = publication;
-      this.#apply();
-      this.#events.stream(this.#stream);
-      this.#events.state("connected");
-    });
+    const room = this.#room;
+    room.on(RoomEvent.TrackPublished, () => this.#choose());
+    room.on(RoomEvent.TrackSubscribed, (track, publication) => void this.#come(track, publication));
     // The picture does not come back under the same name: whoever publishes it anew is somebody else.
-    room.on(RoomEvent.TrackUnsubscribed, (track) => {
-      if (!signal.aborted && track.kind === Track.Kind.Video) this.#events.state("closed");
+    room.on(RoomEvent.TrackUnsubscribed, (_, publication) => {
+      if (publication === this.#coming) this.#coming = undefined;
+      if (!signal.aborted && publication === this.#picture) this.#events.state("closed");
     });
     room.on(RoomEvent.DataReceived, (message, _from, _kind, topic) => {
       // Of a longer buffer it may be a part.
@@ -102,15 +109,108 @@ export class LiveKitLink implements MediaLink {
     room.on(RoomEvent.Disconnected, () => {
       if (!signal.aborted) this.#events.state("closed");
     });
-    await room.connect(url, token);
+    await room.connect(url, token, { autoSubscribe: false });
+    this.#choose();
     if (signal.aborted) await room.disconnect();
   }
 
-  /** Three qualities are named there, whatever there are of them here. */
-  #apply(): void {
-    if (!this.#picture || this.#rungs < 2) return;
-    const place = this.#want.rung ?? this.#want.best ?? 0;
-    const below = place >= this.#rungs - 1 ? VideoQuality.LOW : VideoQuality.MEDIUM;
-    this.#picture.setVideoQuality(place === 0 ? VideoQuality.HIGH : below);
+  #published(kind: Track.Kind): RemoteTrackPublication[] {
+    const robots = [...this.#room.remoteParticipants.values()];
+    const all = robots.flatMap(({ trackPublications }) => Array.from(trackPublications.values()));
+    return all.filter((publication) => publication.kind === kind);
   }
+
+  /** Best first: as the robot has laid them out. */
+  get #pictures(): RemoteTrackPublication[] {
+    return this.#published(Track.Kind.Video).toSorted((one, other) => section(one) - section(other));
+  }
+
+  /** Which of so many. They are the best, the lowest, and one between, whatever there are of them at the robot. */
+  #place(count: number): number {
+    const of = (rung: number): number => (rung >= this.#rungs - 1 ? count - 1 : Math.min(rung, 1, count - 1));
+    const { rung, best = 0 } = this.#want;
+    return rung === undefined ? Math.min(Math.max(of(best), this.#ladder.place), count - 1) : of(rung);
+  }
+
+  /** Sees to it that what is wanted comes. */
+  #choose(): void {
+    if (this.#life.signal.aborted) return;
+    for (const sound of this.#published(Track.Kind.Audio)) if (!sound.isDesired) sound.setSubscribed(true);
+    const pictures = this.#pictures;
+    const wanted = pictures[this.#place(pictures.length)];
+    if (!wanted || wanted === this.#coming) return;
+    this.#coming?.setEnabled(false);
+    this.#coming = wanted === this.#picture ? undefined : wanted;
+    // What was shown before is not taken anew: it goes on.
+    if (!wanted.isDesired) wanted.setSubscribed(true);
+    wanted.setEnabled(true);
+    if (this.#coming && wanted.track) void this.#come(wanted.track, wanted);
+  }
+
+  async #come(track: RemoteTrack, publication: RemoteTrackPublication): Promise<void> {
+    const { receiver, mediaStreamTrack } = track;
+    if (this.#life.signal.aborted || !receiver) return;
+    if (track.kind !== Track.Kind.Video) {
+      this.#receivers.set(track.kind, receiver);
+      this.#stream.addTrack(mediaStreamTrack);
+      if (this.#picture) this.#events.stream(this.#stream);
+      return;
+    }
+    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+    const isWanted = (): boolean => publication === this.#coming && !this.#life.signal.aborted;
+    if (this.#picture && !(await untilReady(await ahead(receiver, mediaStreamTrack), isWanted))) return;
+    if (isWanted()) this.#show(publication, mediaStreamTrack, receiver);
+  }
+
+  /** It is what is shown from now on. */
+  #show(publication: RemoteTrackPublication, track: MediaStreamTrack, receiver: RTCRtpReceiver): void {
+    const former = this.#picture;
+    this.#picture = publication;
+    this.#coming = undefined;
+    this.#receivers.set("video", receiver);
+    this.#continued.next();
+    this.#ladder.turned(performance.now());
+    const before = this.#stream.getVideoTracks();
+    this.#stream.addTrack(track);
+    for (const shown of before) this.#stream.removeTrack(shown);
+    this.#events.stream(this.#stream);
+    former?.setEnabled(false);
+    if (!former) this.#events.state("connected");
+  }
+
+  #judge(entry: Record<string, unknown>): void {
+    const now = performance.now();
+    const pictures = this.#pictures;
+    // What nobody sees may be left out, and what was chosen stays.
+    if (document.hidden || this.#coming || !this.#picture || this.#want.rung !== undefined) return;
+    if (now < this.#judged + JUDGED_EVERY) return;
+    this.#judged = now;
+    const [received, lost, freezes] = ["packetsReceived", "packetsLost", "freezeCount"].map((name) =>
+      Number(entry[name] ?? 0),
+    );
+    const arrived = { received: received ?? 0, lost: lost ?? 0, freezes: freezes ?? 0 };
+    const place = pictures.indexOf(this.#picture);
+    if (!this.#ladder.sampled(arrived, place, pictures.length, now)) return;
+    // Where there is no room for it, there is none for another one beside it.
+    if (this.#ladder.place > place) this.#picture.setEnabled(false);
+    this.#choose();
+  }
+}
+
+/** What has come of it from now on. */
+async function ahead(receiver: RTCRtpReceiver, track: MediaStreamTrack): Promise<Parameters<typeof untilReady>[0]> {
+  const decoded = async (): Promise<[string, number][]> => {
+    const told = [...(await receiver.getStats()).entries()];
+    return told.flatMap(([id, entry]) => ("framesDecoded" in entry ? [[id, Number(entry.framesDecoded)]] : []));
+  };
+  const before = new Map(await decoded());
+  const stats = async (): Promise<RTCStatsReport> => {
+    const now = await decoded();
+    return new Map(now.map(([id, count]) => [id, { framesDecoded: count - (before.get(id) ?? 0) }]));
+  };
+  return { link: { stats }, stream: new MediaStream([track]) };
+}
+
+function section({ trackInfo }: RemoteTrackPublication): number {
+  return Number(trackInfo?.mid ?? 0);
 }

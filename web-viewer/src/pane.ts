@@ -112,26 +112,18 @@ export class Pane {
     this.cover();
   }
 
-  attach(stream: MediaStream): void {
-    if (this.video.srcObject === stream) return;
+  /** `inPlace`: its tracks come into the place of those that are shown, which stay until the others have a frame. */
+  attach(stream: MediaStream, inPlace?: boolean): void {
+    const { srcObject } = this.video;
+    if (srcObject === stream) return;
+    if (inPlace && srcObject instanceof MediaStream) {
+      const tracks = stream.getTracks();
+      for (const track of tracks) srcObject.addTrack(track);
+      for (const track of srcObject.getTracks()) if (!tracks.includes(track)) srcObject.removeTrack(track);
+      return;
+    }
     this.video.srcObject = stream;
     this.play();
-  }
-
-  /**
-   * Shows another stream's tracks in the place of those that are shown, which stay until the others have a frame. Returns
-   * the stream that has them now.
-   */
-  swap(stream: MediaStream): MediaStream {
-    const { srcObject } = this.video;
-    if (!(srcObject instanceof MediaStream)) {
-      this.attach(stream);
-      return stream;
-    }
-    const former = srcObject.getTracks();
-    for (const track of stream.getTracks()) srcObject.addTrack(track);
-    for (const track of former) srcObject.removeTrack(track);
-    return srcObject;
   }
 
   /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */

@@ -81,9 +81,9 @@ export class Picture extends Pane {
     this.renderer?.frame(this.level);
   }
 
-  override attach(stream: MediaStream): void {
+  override attach(stream: MediaStream, inPlace?: boolean): void {
     this.#mute.hidden = stream.getAudioTracks().length === 0;
-    super.attach(stream);
+    super.attach(stream, inPlace);
   }
 
   /** Keys are heard here from now on. */

@@ -259,7 +259,11 @@ qualities: number,
 /**
  * It passes on what is said beside the pictures, in LiveKit's data packets.
  */
-data?: boolean, };
+data?: boolean, 
+/**
+ * It wants each quality as a track of its own, and viewers choose among those; otherwise it chooses for them.
+ */
+apart?: boolean, };
 
 export type Registration = { ok: Yes, robot: RobotId, ice_servers: Array<IceServer>, 
 /**

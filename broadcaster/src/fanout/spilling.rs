@@ -29,10 +29,8 @@ pub(super) struct Spilling {
     pub(super) publisher: Line,
     /// It wants keyframes and encodings as the threads do that serve viewers.
     shard: Shard,
-    /// How many qualities of a camera the media server makes use of …
-    qualities: usize,
-    /// … and whether it passes on how the robot leans.
-    takes_data: bool,
+    /// What the server's media server makes use of; nothing where there is none.
+    sfu: Option<Sfu>,
     is_at_home: bool,
     busy: Busy,
     /// What of each camera is sent to it: places of qualities, best first.
@@ -59,8 +57,7 @@ impl Spilling {
             spill: Spill::new(rules, cameras),
             publisher,
             shard: Shard(limits.threads),
-            qualities: 0,
-            takes_data: false,
+            sfu: None,
             is_at_home: limits.is_at_home,
             busy: Busy { cores: cores as f64, before: None, share: 0.0 },
             sent: vec![Vec::new(); cameras],
@@ -69,9 +66,13 @@ impl Spilling {
     }
 
     pub(super) fn offered(&mut self, sfu: Option<Sfu>) {
-        self.qualities = sfu.map_or(0, |sfu| sfu.qualities.into());
-        self.takes_data = sfu.is_some_and(|sfu| sfu.data);
-        self.spill.offered(self.qualities > 0);
+        self.sfu = sfu.filter(|sfu| sfu.qualities > 0);
+        self.spill.offered(self.sfu.is_some());
+    }
+
+    /// How many qualities of a camera are of use there.
+    fn qualities(&self) -> usize {
+        self.sfu.map_or(0, |sfu| sfu.qualities.into())
     }
 
     fn wants(&mut self, camera: Camera, encodings: impl IntoIterator<Item = Encoding>) {
@@ -149,8 +150,9 @@ impl Fanout {
         let (rungs, encodings) = self.publishable(camera);
         let id = self.feeds[camera].info.id.clone();
         let homes = homes(self.spilling.is_at_home);
-        let leans = self.spilling.takes_data && self.feeds[camera].info.video.leans;
-        let publish = Publish { id: id.clone(), encodings: encodings.clone(), leans, homes };
+        let leans = self.spilling.sfu.is_some_and(|sfu| sfu.data) && self.feeds[camera].info.video.leans;
+        let apart = self.spilling.sfu.is_some_and(|sfu| sfu.apart);
+        let publish = Publish { id: id.clone(), encodings: encodings.clone(), apart, leans, homes };
         if rungs.is_empty() || !self.spilling.publisher.begin(camera, publish) {
             tracing::warn!(camera = %id, "crowded, and the uplink has no room for what a media server needs");
             return self.spilling.spill.failed(camera, now());
@@ -166,7 +168,7 @@ impl Fanout {
         let feed = &self.feeds[camera];
         let rungs = feed.info.video.rungs.len().max(1);
         // As good as there is room for.
-        let sets = (0..rungs).map(|best| chosen(best, rungs, self.spilling.qualities));
+        let sets = (0..rungs).map(|best| chosen(best, rungs, self.spilling.qualities()));
         let room = |set: &Vec<usize>| !set.is_empty() && self.uplink.has_room_for(camera, set);
         let Some(rungs) = sets.into_iter().find(room) else { return (Vec::new(), Vec::new()) };
         let Some(pictures) = encodings_of(feed, &rungs) else { return (Vec::new(), Vec::new()) };

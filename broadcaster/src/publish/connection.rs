@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use protocol::Sdp;
+use protocol::{CameraId, Sdp};
 use rtc::{
     ice::mdns::MulticastDnsMode,
     media_stream::MediaStreamTrack,
@@ -91,7 +91,7 @@ pub(super) struct Connection {
     attitude: Option<Attitude>,
 }
 
-/// A section of the description: a picture in all of its qualities, or sound.
+/// A section of the description: a picture in one or all of its qualities, or sound.
 struct Stream {
     track: Arc<TrackLocalStaticRTP>,
     transceiver: Arc<dyn RtpTransceiver>,
@@ -168,9 +168,20 @@ impl Connection {
             .build()
             .await?;
         let peer: Arc<dyn PeerConnection> = Arc::new(peer);
-        let mut streams = vec![Stream::add(&*peer, Layer::all(&pictures), &picture, publish).await?];
+        let mut streams = Vec::new();
+        if publish.apart {
+            // Whoever chooses among them knows the better ones by their places.
+            for (place, encoding) in pictures.iter().enumerate() {
+                let (name, alone) = (format!("{}-video-{place}", publish.id), vec![Layer::new(*encoding, "")]);
+                streams.push(Stream::add(&*peer, name, alone, &picture, &publish.id).await?);
+            }
+        } else {
+            let name = format!("{}-video", publish.id);
+            streams.push(Stream::add(&*peer, name, Layer::all(&pictures), &picture, &publish.id).await?);
+        }
         if let Some(encoding) = sounds.first() {
-            streams.push(Stream::add(&*peer, vec![Layer::new(*encoding, "")], &sound(), publish).await?);
+            let (name, alone) = (format!("{}-audio", publish.id), vec![Layer::new(*encoding, "")]);
+            streams.push(Stream::add(&*peer, name, alone, &sound(), &publish.id).await?);
         }
         // Pictures do not wait for it.
         let attitude = if publish.leans { Attitude::open(&*peer).await } else { None };
@@ -251,9 +262,10 @@ impl Connection {
 impl Stream {
     async fn add(
         peer: &dyn PeerConnection,
+        name: String,
         layers: Vec<Layer>,
         codec: &RTCRtpCodecParameters,
-        publish: &Publish,
+        camera: &CameraId,
     ) -> Result<Self, Error> {
         let kind = if codec.payload_type == SOUND { RtpCodecKind::Audio } else { RtpCodecKind::Video };
         let encodings: Vec<RTCRtpEncodingParameters> = layers
@@ -269,12 +281,11 @@ impl Stream {
                 ..Default::default()
             })
             .collect();
-        let name = format!("{}-{kind}", publish.id);
-        let track = MediaStreamTrack::new(publish.id.to_string(), name.clone(), name, kind, encodings.clone());
+        let track = MediaStreamTrack::new(camera.to_string(), name.clone(), name, kind, encodings.clone());
         let track = Arc::new(TrackLocalStaticRTP::new(track));
         let init = RTCRtpTransceiverInit {
             direction: RTCRtpTransceiverDirection::Sendonly,
-            streams: vec![publish.id.to_string()],
+            streams: vec![camera.to_string()],
             send_encodings: encodings,
         };
         let transceiver = peer.add_transceiver_from_track(track.clone(), Some(init)).await?;

@@ -32,7 +32,7 @@ pub(super) struct Marks {
 }
 
 impl Layer {
-    /// One for each, best first.
+    /// One for each, best first, as qualities of one track.
     pub(super) fn all(encodings: &[Encoding]) -> Vec<Self> {
         let count = encodings.len().min(NAMES.len());
         let names = NAMES[..count].iter().rev();

@@ -49,6 +49,8 @@ pub(crate) struct Publish {
     pub(crate) id: CameraId,
     /// Best first, each in the same codec, and sound.
     pub(crate) encodings: Vec<Encoding>,
+    /// Each picture is a track of its own, and not one of several qualities of one.
+    pub(crate) apart: bool,
     /// Viewers are to hear how it leans, too.
     pub(crate) leans: bool,
     /// From where the media server may be reached.

@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+
 import { expect, test, type BrowserContext, type Page } from "@playwright/test";
 
 import { frames, recordFrames } from "../support/frames.ts";
@@ -110,6 +112,77 @@ test("a robot that leans shows a level picture on the way there, there, and on t
   await askew(page);
   await expect.poll(() => askew(page), { intervals: [2000], timeout: 30_000 }).toBeLessThan(STEADY);
   expect(await page.evaluate(() => window.levels)).toEqual([]);
+});
+
+const RUNGS = `
+[[rungs]]
+width = 640
+bitrate = 600000
+[[rungs]]
+width = 320
+bitrate = 150000
+`;
+
+test("whoever watches by the media server chooses a quality there as well", async ({ context }) => {
+  await programs.startRobot(`${ROBOT}${RUNGS}`);
+  const page = await viewer(context);
+  const crowd = new Program("loadgen", ["--server", programs.url, "--viewers", "2", "--seconds", "300"]);
+  await expect.poll(() => by(page), { timeout: 20_000 }).toBe("livekit");
+  const width = (): Promise<number> => page.evaluate(() => document.querySelector("video")?.videoWidth ?? 0);
+  const menu = page.locator("#quality");
+  await page.keyboard.press("i");
+  for (const [choice, wide] of [
+    ["0", 640],
+    ["1", 320],
+    ["0", 640],
+  ] as const) {
+    await menu.selectOption(choice);
+    await expect.poll(width).toBe(wide);
+  }
+  await forgetGaps(page);
+  await menu.selectOption("1");
+  await expect.poll(width).toBe(320);
+  await page.waitForTimeout(1500);
+  console.log(`the longest gap when another quality was chosen: ${(await frames(page)).longestGap.toFixed(0)} ms`);
+  await page.screenshot({ path: "results/sfu-quality.png" });
+  // Whoever comes later finds them all as well.
+  const other = await viewer(context);
+  expect(await by(other)).toBe("livekit");
+  await crowd.end();
+});
+
+const ZONES =
+  "videotestsrc is-live=true pattern=zone-plate kx2=12 ky2=12 kt=3 ! video/x-raw,width=640,height=320,framerate=30/1";
+
+test("a path that carries less than the best quality gets a lower one, and the best when it carries that again", async ({
+  context,
+}) => {
+  test.skip(!process.env["OWN_NETWORK"], "SKIPPED: there is no network to be made narrow ($OWN_NETWORK)");
+  // A picture that moves all over: what encoders are told to make of it, they need.
+  const moves = ROBOT.replace('source = "test"', `source = "pipeline"\npipeline = "${ZONES}"`);
+  await programs.startRobot(`${moves}${RUNGS}`);
+  const page = await viewer(context);
+  const crowd = new Program("loadgen", ["--server", programs.url, "--viewers", "2", "--seconds", "300"]);
+  await expect.poll(() => by(page), { timeout: 20_000 }).toBe("livekit");
+  const width = (): Promise<number> => page.evaluate(() => document.querySelector("video")?.videoWidth ?? 0);
+  await expect.poll(width).toBe(640);
+  const narrow = `add table inet narrow
+    add chain inet narrow out { type filter hook output priority 0; }
+    add rule inet narrow out udp sport ${livekit.media} limit rate over 45 kbytes/second burst 10 kbytes drop`;
+  const since = performance.now();
+  execFileSync("nft", ["-f", "-"], { input: narrow });
+  await expect.poll(width, { timeout: 30_000 }).toBe(320);
+  const after = performance.now() - since;
+  // What was lost before it came is made good.
+  await page.waitForTimeout(2000);
+  await forgetGaps(page);
+  await page.waitForTimeout(5000);
+  const gap = (await frames(page)).longestGap;
+  execFileSync("nft", ["delete", "table", "inet", "narrow"]);
+  await expect.poll(width, { timeout: 60_000 }).toBe(640);
+  console.log(`less after ${after.toFixed(0)} ms, and then ${gap.toFixed(0)} ms without a frame at most`);
+  expect(gap).toBeLessThan(1000);
+  await crowd.end();
 });
 
 test("a media server that is killed costs its viewers seconds", async ({ context }) => {

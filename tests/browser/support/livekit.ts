@@ -16,11 +16,14 @@ export class LiveKit {
   readonly #folder = mkdtempSync(join(tmpdir(), "panocast-livekit-"));
   readonly #program: string;
   readonly #port: number;
+  /** Where its media leaves from. */
+  readonly media: number;
   #process: ChildProcess | undefined;
 
   private constructor(program: string, port: number, media: number) {
     this.#program = program;
     this.#port = port;
+    this.media = media;
     const config = {
       port,
       bind_addresses: ["127.0.0.1"],
@@ -32,6 +35,8 @@ export class LiveKit {
         use_external_ip: false,
         node_ip: "127.0.0.1",
         enable_loopback_candidate: true,
+        // What it has by other interfaces it would give out as this address as well, and hear nothing there.
+        interfaces: { includes: ["lo"] },
       },
     };
     // JSON is YAML.

@@ -126,7 +126,12 @@ impl Publications {
 
     /// What robots are told of the media server.
     pub(super) fn offered(&self) -> Option<Sfu> {
-        self.engine.as_ref().map(|engine| Sfu { qualities: engine.qualities, data: engine.kind == MediaKind::Livekit })
+        self.engine.as_ref().map(|engine| {
+            // What comes by WHIP with simulcast, LiveKit 1.13 takes one quality of, whichever comes first: it does not read
+            // which is which.
+            let livekit = engine.kind == MediaKind::Livekit;
+            Sfu { qualities: engine.qualities, data: livekit, apart: livekit }
+        })
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

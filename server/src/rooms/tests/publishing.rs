@@ -39,7 +39,7 @@ fn world(kind: MediaKind, viewers: &[&str]) -> World {
     world.rooms.publications.set_engine(engine(kind));
     world.connect("r");
     let sfu = match kind {
-        MediaKind::Livekit => r#""sfu":{"qualities":3,"data":true}"#,
+        MediaKind::Livekit => r#""sfu":{"qualities":3,"data":true,"apart":true}"#,
         MediaKind::Whep | MediaKind::Other => r#""sfu":{"qualities":3}"#,
     };
     assert_one(&world.ask("r", REGISTER), &[sfu]);
