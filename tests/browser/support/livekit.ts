@@ -35,6 +35,8 @@ export class LiveKit {
         use_external_ip: false,
         node_ip: "127.0.0.1",
         enable_loopback_candidate: true,
+        // Browsers do not say what their addresses are.
+        prflx_acceptance_min_wait: "20ms",
         // What it has by other interfaces it would give out as this address as well, and hear nothing there.
         interfaces: { includes: ["lo"] },
       },
