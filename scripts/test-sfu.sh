@@ -31,7 +31,7 @@ try() {
 apart() {
   # What is to be run is the shell's own words.
   # shellcheck disable=SC2016
-  try unshare --net --mount env OWN_NETWORK=1 sh -c '
+  try unshare --net --mount env OWN_NETWORK=1 sh -ec '
     mount --bind /dev/null /etc/resolv.conf
     ip link set lo up
     ip link add here type veth peer name there
@@ -42,7 +42,7 @@ apart() {
 }
 
 networks=yes
-unshare --net --mount true 2>/dev/null || networks=
+if ! unshare --net --mount ip link set lo up 2>/dev/null || ! command -v nft >/dev/null; then networks=; fi
 
 if build "github.com/livekit/livekit-server/cmd/server@$LIVEKIT_VERSION" "livekit-server-$LIVEKIT_VERSION"; then
   export LIVEKIT="$TOOLS/livekit-server-$LIVEKIT_VERSION"

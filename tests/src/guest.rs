@@ -21,7 +21,7 @@ use crate::{
     player::request,
 };
 
-/// How LiveKit calls who publishes by WHIP, and what.
+/// How LiveKit calls who publishes by WHIP, and what: all qualities are called so, and one of them is enough.
 const PUBLISHER: &str = "robot";
 const PICTURE: &str = "synthesized-camera";
 

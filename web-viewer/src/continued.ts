@@ -1,6 +1,6 @@
 /** What is counted of a picture goes on where another track takes over. Pure. */
 
-/** Of what browsers tell of one that arrives, what only grows. */
+/** Of what browsers tell of one that arrives, what is counted from its beginning. */
 const COUNTERS = [
   "bytesReceived",
   "packetsReceived",

@@ -57,7 +57,8 @@ export class Feed {
   /** The connection whose stream the picture shows. */
   #attached: ConnectionId = 0;
   #admission: Admission | undefined;
-  #wanted: Want = {};
+  /** The best that there is room for. */
+  #best: number | undefined;
   #visible = true;
 
   constructor(target: Target, token: string | undefined, pane: Pane, events: FeedEvents) {
@@ -100,7 +101,7 @@ export class Feed {
 
   want(want: Want): void {
     this.tell({ type: "want", ...want });
-    this.#wanted = want;
+    this.#best = want.best;
     for (const incoming of [this.#connection, this.#next]) if (incoming) this.#prefer(incoming);
   }
 
@@ -222,7 +223,10 @@ export class Feed {
       },
       stream: (received: MediaStream) => {
         // What is shown may have come to be another stream than the one that its tracks came by.
-        if (this.#attached === connection) return this.#pane.attach(received, true);
+        if (this.#attached === connection) {
+          this.#pane.attach(received, true);
+          return this.#events.attached?.(incoming.by);
+        }
         incoming.stream = received;
         // The last picture of the connection before stays until this one is about to show its own.
         if (incoming !== this.#next && !this.#attached) this.#attach(incoming, admission);
@@ -242,7 +246,7 @@ export class Feed {
   }
 
   #prefer(incoming: Incoming): void {
-    incoming.link.prefer(this.#wanted, this.#admission?.video.rungs.length ?? 0);
+    incoming.link.prefer(this.rung, this.#best, this.#admission?.video.rungs.length);
   }
 
   async #connected(incoming: Incoming, admission: Admission): Promise<void> {

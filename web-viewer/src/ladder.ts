@@ -9,11 +9,16 @@ export interface Arrived {
   received: number;
   lost: number;
   freezes: number;
+  /** Pictures. */
+  moved: number;
 }
 
-/** A part of what was sent. Less than this is sent again, and nobody sees it. */
+/** A part of what was sent, and not just a packet or two. What is asked for again in time is not lost. */
 const LOSSY = 0.05;
+const SEVERAL = 3;
+/** Less is of no account. */
 const CLEAN = 0.01;
+const SOME = 2;
 
 /** One bad second is an accident. */
 const BAD = 2;
@@ -21,9 +26,10 @@ const BAD = 2;
 /** After a change, what comes is not judged before so long. */
 const SETTLES: Millis = 3000;
 
-/** A better quality is tried after so long without anything lost … */
+/** A better quality is tried after so long without much lost … */
 const CALM: Millis = 15_000;
-/** … and was too much if it goes wrong within this time: then it is tried half as often. */
+/** … and was too much if it does not come, or goes wrong, within this time: then it is tried half as often. */
+const COMES: Millis = 4000;
 const TRIED: Millis = 10_000;
 const LONGEST: Millis = 300_000;
 
@@ -33,10 +39,10 @@ export class Ladder {
   #before: Arrived | undefined;
   #bad = 0;
   #changed: Millis;
-  /** Since when nothing was lost. */
+  /** Since when not much was lost. */
   #clean: Millis;
   #calm = CALM;
-  /** When a better one was tried last. */
+  /** Since when a better one is tried, first to come, and then to stay. */
   #tried: Millis | undefined;
 
   constructor(now: Millis) {
@@ -50,23 +56,24 @@ export class Ladder {
 
   /** To be called about once a second. `shown` is the place of what was counted, of so many. Whether another one is better. */
   sampled(arrived: Arrived, shown: number, count: number, now: Millis): boolean {
-    const before = this.#before;
-    this.#before = arrived;
-    if (!before || now < this.#changed + SETTLES) return false;
-    const [received, lost] = [arrived.received - before.received, arrived.lost - before.lost];
-    const loss = received + lost > 0 ? Math.max(0, lost) / (received + lost) : 0;
-    const isBad = loss > LOSSY || arrived.freezes > before.freezes;
+    const isBad = this.#judge(arrived, now);
+    if (isBad === undefined) return false;
     this.#bad = isBad ? this.#bad + 1 : 0;
-    if (isBad || loss > CLEAN) this.#clean = now;
-    if (this.#bad >= BAD && shown < count - 1) {
-      const wasTried = this.#tried !== undefined && now < this.#tried + TRIED;
-      this.#calm = wasTried ? Math.min(2 * this.#calm, LONGEST) : CALM;
+    const isTorn = this.#bad >= BAD;
+    if (this.#tried !== undefined && this.#place < shown) {
+      // What is shown suffers: no accident, while that comes beside it.
+      if (!isBad && now < this.#tried + COMES) return false;
+      return this.#failed(shown, now);
+    }
+    if (isTorn && shown < count - 1) {
+      if (this.#tried !== undefined && now < this.#tried + TRIED) return this.#failed(shown + 1, now);
+      this.#calm = CALM;
       this.#tried = undefined;
-      return this.#change(shown + 1, now);
+      return this.#go(shown + 1, now);
     }
     if (this.#place > 0 && now >= Math.max(this.#clean, this.#changed) + this.#calm) {
       this.#tried = now;
-      return this.#change(this.#place - 1, now);
+      return this.#go(this.#place - 1, now);
     }
     return false;
   }
@@ -76,12 +83,37 @@ export class Ladder {
     this.#before = undefined;
     this.#changed = now;
     this.#bad = 0;
+    if (this.#tried !== undefined) this.#tried = now;
   }
 
-  #change(place: number, now: Millis): true {
+  /** Whether this second was bad; nothing when there is nothing to be said of it. */
+  #judge(arrived: Arrived, now: Millis): boolean | undefined {
+    const before = this.#before;
+    this.#before = arrived;
+    if (!before || now < this.#changed + SETTLES) return undefined;
+    const [received, lost] = [arrived.received - before.received, arrived.lost - before.lost];
+    // Nothing at all is no sign of a path that carries little.
+    if (received <= 0 && lost <= 0) {
+      this.#clean = now;
+      return undefined;
+    }
+    const loss = Math.max(0, lost) / (received + Math.max(0, lost));
+    const isLossy = loss > LOSSY && lost >= SEVERAL;
+    const isBad = isLossy || arrived.freezes > before.freezes || arrived.moved <= before.moved;
+    if (isBad || (loss > CLEAN && lost >= SOME)) this.#clean = now;
+    return isBad;
+  }
+
+  #failed(place: number, now: Millis): true {
+    this.#tried = undefined;
+    this.#calm = Math.min(2 * this.#calm, LONGEST);
+    return this.#go(place, now);
+  }
+
+  #go(place: number, now: Millis): true {
     this.#place = place;
-    this.turned(now);
     this.#clean = now;
+    this.#bad = 0;
     return true;
   }
 }

@@ -5,6 +5,7 @@
  * quality as a picture of its own, and this page takes one of them: the one that was chosen, or that its path carries.
  */
 import { Room, RoomEvent, Track, type RemoteTrack, type RemoteTrackPublication } from "livekit-client";
+import { ahead } from "./ahead";
 import { Continued } from "./continued";
 import type { ReceivedFrame } from "./delay";
 import type { Gathered } from "./diagnosis";
@@ -12,6 +13,7 @@ import { untilReady } from "./engine";
 import { Ladder } from "./ladder";
 import type { Hold, ReceivedSound } from "./lipsync";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
+import { placeOf } from "./rungs";
 
 type Events = Pick<MediaLinkEvents, "state" | "stream" | "attitude">;
 
@@ -21,13 +23,19 @@ const TOPIC = "attitude";
 /** A little less than the second after which this page counts. */
 const JUDGED_EVERY = 900;
 
+/** What was chosen and does not come within this time beside what is shown comes instead of it. */
+const COMES = 3000;
+
 export class LiveKitLink implements MediaLink {
   readonly gathered: Gathered = { kinds: new Set(), errors: new Set() };
   readonly #events: Events;
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   readonly #receivers = new Map<string, RTCRtpReceiver>();
-  /** Without what would leave qualities out by how large this page is. */
+  /**
+   * Without what would leave qualities out by how large this page is; and what browsers offer by themselves leaves out when a
+   * picture was taken, which LiveKit's offer to one that only listens has.
+   */
   readonly #room = new Room({ adaptiveStream: false, dynacast: false, singlePeerConnection: false });
   readonly #ladder = new Ladder(performance.now());
   readonly #continued = new Continued();
@@ -35,9 +43,11 @@ export class LiveKitLink implements MediaLink {
   #picture: RemoteTrackPublication | undefined;
   /** … and what is to be, as soon as it has a picture. */
   #coming: RemoteTrackPublication | undefined;
-  #want: { rung?: number; best?: number } = {};
+  #want: { rung?: number | undefined; best?: number | undefined } = {};
   #rungs = 0;
   #judged = 0;
+  /** Since when something else is to be shown. */
+  #since = 0;
 
   constructor(url: string, token: string, events: Events) {
     this.#events = events;
@@ -81,8 +91,8 @@ export class LiveKitLink implements MediaLink {
   addCandidate(): void {}
   useIceServers(): void {}
 
-  prefer(want: { rung?: number; best?: number }, rungs: number): void {
-    this.#want = want;
+  prefer(rung: number | undefined, best: number | undefined, rungs = 0): void {
+    this.#want = { rung, best };
     this.#rungs = rungs;
     this.#choose();
   }
@@ -96,11 +106,13 @@ export class LiveKitLink implements MediaLink {
     const { signal } = this.#life;
     const room = this.#room;
     room.on(RoomEvent.TrackPublished, () => this.#choose());
-    room.on(RoomEvent.TrackSubscribed, (track, publication) => void this.#come(track, publication));
+    room.on(RoomEvent.TrackSubscribed, (track, publication) => this.#come(track, publication));
     // The picture does not come back under the same name: whoever publishes it anew is somebody else.
     room.on(RoomEvent.TrackUnsubscribed, (_, publication) => {
-      if (publication === this.#coming) this.#coming = undefined;
       if (!signal.aborted && publication === this.#picture) this.#events.state("closed");
+      if (publication !== this.#coming) return;
+      this.#coming = undefined;
+      this.#choose();
     });
     room.on(RoomEvent.DataReceived, (message, _from, _kind, topic) => {
       // Of a longer buffer it may be a part.
@@ -125,29 +137,30 @@ export class LiveKitLink implements MediaLink {
     return this.#published(Track.Kind.Video).toSorted((one, other) => section(one) - section(other));
   }
 
-  /** Which of so many. They are the best, the lowest, and one between, whatever there are of them at the robot. */
+  /** Which of so many. */
   #place(count: number): number {
-    const of = (rung: number): number => (rung >= this.#rungs - 1 ? count - 1 : Math.min(rung, 1, count - 1));
     const { rung, best = 0 } = this.#want;
-    return rung === undefined ? Math.min(Math.max(of(best), this.#ladder.place), count - 1) : of(rung);
+    if (rung !== undefined) return placeOf(rung, this.#rungs, count);
+    return Math.min(Math.max(placeOf(best, this.#rungs, count), this.#ladder.place), count - 1);
   }
 
   /** Sees to it that what is wanted comes. */
   #choose(): void {
     if (this.#life.signal.aborted) return;
-    for (const sound of this.#published(Track.Kind.Audio)) if (!sound.isDesired) sound.setSubscribed(true);
+    for (const sound of this.#published(Track.Kind.Audio)) if (!sound.track) sound.setSubscribed(true);
     const pictures = this.#pictures;
     const wanted = pictures[this.#place(pictures.length)];
     if (!wanted || wanted === this.#coming) return;
     this.#coming?.setEnabled(false);
     this.#coming = wanted === this.#picture ? undefined : wanted;
+    this.#since = performance.now();
     // What was shown before is not taken anew: it goes on.
-    if (!wanted.isDesired) wanted.setSubscribed(true);
+    if (!wanted.track) wanted.setSubscribed(true);
     wanted.setEnabled(true);
-    if (this.#coming && wanted.track) void this.#come(wanted.track, wanted);
+    if (this.#coming && wanted.track) this.#come(wanted.track, wanted);
   }
 
-  async #come(track: RemoteTrack, publication: RemoteTrackPublication): Promise<void> {
+  #come(track: RemoteTrack, publication: RemoteTrackPublication): void {
     const { receiver, mediaStreamTrack } = track;
     if (this.#life.signal.aborted || !receiver) return;
     if (track.kind !== Track.Kind.Video) {
@@ -158,8 +171,13 @@ export class LiveKitLink implements MediaLink {
     }
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     const isWanted = (): boolean => publication === this.#coming && !this.#life.signal.aborted;
-    if (this.#picture && !(await untilReady(await ahead(receiver, mediaStreamTrack), isWanted))) return;
-    if (isWanted()) this.#show(publication, mediaStreamTrack, receiver);
+    const show = (): void => {
+      if (isWanted()) this.#show(publication, mediaStreamTrack, receiver);
+    };
+    if (!this.#picture) return show();
+    ahead(receiver, mediaStreamTrack)
+      .then((picture) => untilReady(picture, isWanted))
+      .then(show, (error: unknown) => console.debug("no statistics", error));
   }
 
   /** It is what is shown from now on. */
@@ -180,37 +198,26 @@ export class LiveKitLink implements MediaLink {
 
   #judge(entry: Record<string, unknown>): void {
     const now = performance.now();
-    const pictures = this.#pictures;
-    // What nobody sees may be left out, and what was chosen stays.
-    if (document.hidden || this.#coming || !this.#picture || this.#want.rung !== undefined) return;
-    if (now < this.#judged + JUDGED_EVERY) return;
+    const picture = this.#picture;
+    if (!picture || now < this.#judged + JUDGED_EVERY) return;
     this.#judged = now;
-    const [received, lost, freezes] = ["packetsReceived", "packetsLost", "freezeCount"].map((name) =>
-      Number(entry[name] ?? 0),
-    );
-    const arrived = { received: received ?? 0, lost: lost ?? 0, freezes: freezes ?? 0 };
-    const place = pictures.indexOf(this.#picture);
-    if (!this.#ladder.sampled(arrived, place, pictures.length, now)) return;
+    if (this.#want.rung !== undefined) {
+      if (this.#coming && now > this.#since + COMES) picture.setEnabled(false);
+      return;
+    }
+    const count = (name: string): number => Number(entry[name] ?? 0);
+    const [received, lost] = [count("packetsReceived"), count("packetsLost")];
+    // What nobody sees need not move.
+    const [freezes, moved] = document.hidden ? [0, received] : [count("freezeCount"), count("framesDecoded")];
+    const pictures = this.#pictures;
+    const place = pictures.indexOf(picture);
+    if (!this.#ladder.sampled({ received, lost, freezes, moved }, place, pictures.length, now)) return;
     // Where there is no room for it, there is none for another one beside it.
-    if (this.#ladder.place > place) this.#picture.setEnabled(false);
+    if (this.#ladder.place > place) picture.setEnabled(false);
     this.#choose();
   }
 }
 
-/** What has come of it from now on. */
-async function ahead(receiver: RTCRtpReceiver, track: MediaStreamTrack): Promise<Parameters<typeof untilReady>[0]> {
-  const decoded = async (): Promise<[string, number][]> => {
-    const told = [...(await receiver.getStats()).entries()];
-    return told.flatMap(([id, entry]) => ("framesDecoded" in entry ? [[id, Number(entry.framesDecoded)]] : []));
-  };
-  const before = new Map(await decoded());
-  const stats = async (): Promise<RTCStatsReport> => {
-    const now = await decoded();
-    return new Map(now.map(([id, count]) => [id, { framesDecoded: count - (before.get(id) ?? 0) }]));
-  };
-  return { link: { stats }, stream: new MediaStream([track]) };
-}
-
 function section({ trackInfo }: RemoteTrackPublication): number {
-  return Number(trackInfo?.mid ?? 0);
+  return Number(trackInfo?.mid || Number.MAX_SAFE_INTEGER);
 }

@@ -31,7 +31,7 @@ export interface MediaLink {
   answered(answer: Description): Promise<void>;
   addCandidate(candidate: Candidate): void;
   useIceServers(iceServers: IceServer[]): void;
-  /** The quality that was chosen, of so many, and the best that there is room for: places, best first. */
-  prefer(want: { rung?: number; best?: number }, rungs: number): void;
+  /** The quality that was chosen, and the best that there is room for: places of so many, best first. */
+  prefer(rung: number | undefined, best: number | undefined, rungs: number | undefined): void;
   close(): void;
 }

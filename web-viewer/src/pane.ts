@@ -116,14 +116,13 @@ export class Pane {
   attach(stream: MediaStream, inPlace?: boolean): void {
     const { srcObject } = this.video;
     if (srcObject === stream) return;
-    if (inPlace && srcObject instanceof MediaStream) {
-      const tracks = stream.getTracks();
-      for (const track of tracks) srcObject.addTrack(track);
-      for (const track of srcObject.getTracks()) if (!tracks.includes(track)) srcObject.removeTrack(track);
-      return;
+    if (!inPlace || !(srcObject instanceof MediaStream)) {
+      this.video.srcObject = stream;
+      return this.play();
     }
-    this.video.srcObject = stream;
-    this.play();
+    const tracks = stream.getTracks();
+    for (const track of tracks) srcObject.addTrack(track);
+    for (const track of srcObject.getTracks()) if (!tracks.includes(track)) srcObject.removeTrack(track);
   }
 
   /** Some browsers' video stops although its track goes on; a new stream of the same tracks wakes it. */

@@ -171,8 +171,9 @@ impl Connection {
         let mut streams = Vec::new();
         if publish.apart {
             // Whoever chooses among them knows the better ones by their places.
+            let offset = rand::random();
             for (place, encoding) in pictures.iter().enumerate() {
-                let (name, alone) = (format!("{}-video-{place}", publish.id), vec![Layer::new(*encoding, "")]);
+                let (name, alone) = (format!("{}-video-{place}", publish.id), vec![Layer::new(*encoding, "", offset)]);
                 streams.push(Stream::add(&*peer, name, alone, &picture, &publish.id).await?);
             }
         } else {
@@ -180,7 +181,7 @@ impl Connection {
             streams.push(Stream::add(&*peer, name, Layer::all(&pictures), &picture, &publish.id).await?);
         }
         if let Some(encoding) = sounds.first() {
-            let (name, alone) = (format!("{}-audio", publish.id), vec![Layer::new(*encoding, "")]);
+            let (name, alone) = (format!("{}-audio", publish.id), vec![Layer::new(*encoding, "", rand::random())]);
             streams.push(Stream::add(&*peer, name, alone, &sound(), &publish.id).await?);
         }
         // Pictures do not wait for it.

@@ -37,16 +37,18 @@ impl Layer {
         let count = encodings.len().min(NAMES.len());
         let names = NAMES[..count].iter().rev();
         let named = encodings.iter().zip(names).map(|(encoding, name)| (*encoding, if count > 1 { *name } else { "" }));
-        named.map(|(encoding, name)| Self::new(encoding, name)).collect()
+        let offset = rand::random();
+        named.map(|(encoding, name)| Self::new(encoding, name, offset)).collect()
     }
 
-    pub(super) fn new(encoding: Encoding, name: &'static str) -> Self {
+    /// `offset` is of its timestamps, the same for all that show the same.
+    pub(super) fn new(encoding: Encoding, name: &'static str, offset: u32) -> Self {
         Self {
             encoding,
             ssrc: rand::random::<u32>() | 1,
             name,
             sequence: rand::random::<u16>() >> 1,
-            timestamp_offset: rand::random(),
+            timestamp_offset: offset,
             waits: encoding != Encoding::Audio,
         }
     }

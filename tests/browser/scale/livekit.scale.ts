@@ -22,6 +22,9 @@ const BACK_WITHIN = 5000;
 /** Half of those who come later. The page, LiveKit's client and a connection to it have to come first. */
 const SOON = 1200;
 
+/** So long at most, when there is no room for a better picture beside the one that is seen. */
+const TORN = 4000;
+
 /** In degrees, as for the robot's own viewers. */
 const STEADY = 1.5;
 
@@ -189,17 +192,23 @@ test("a path that carries less than the best quality gets a lower one, and the b
     add rule inet narrow out udp sport ${livekit.media} limit rate over 45 kbytes/second burst 10 kbytes drop`;
   const since = performance.now();
   execFileSync("nft", ["-f", "-"], { input: narrow });
-  await expect.poll(width, { timeout: 30_000 }).toBe(320);
-  const after = performance.now() - since;
-  // What was lost before it came is made good.
-  await page.waitForTimeout(2000);
-  await forgetGaps(page);
-  await page.waitForTimeout(5000);
-  const gap = (await frames(page)).longestGap;
-  execFileSync("nft", ["delete", "table", "inet", "narrow"]);
-  await expect.poll(width, { timeout: 60_000 }).toBe(640);
+  let after = 0;
+  let gap = 0;
+  try {
+    await expect.poll(width, { timeout: 30_000 }).toBe(320);
+    after = performance.now() - since;
+    // What was lost before it came is made good; then better ones are tried, and do not come.
+    await page.waitForTimeout(2000);
+    await forgetGaps(page);
+    await page.waitForTimeout(30_000);
+    gap = (await frames(page)).longestGap;
+    expect(await width()).toBe(320);
+  } finally {
+    execFileSync("nft", ["delete", "table", "inet", "narrow"]);
+  }
+  await expect.poll(width, { timeout: 90_000 }).toBe(640);
   console.log(`less after ${after.toFixed(0)} ms, and then ${gap.toFixed(0)} ms without a frame at most`);
-  expect(gap).toBeLessThan(1000);
+  expect(gap).toBeLessThan(TORN);
   await crowd.end();
 });
 

@@ -127,8 +127,7 @@ impl Publications {
     /// What robots are told of the media server.
     pub(super) fn offered(&self) -> Option<Sfu> {
         self.engine.as_ref().map(|engine| {
-            // What comes by WHIP with simulcast, LiveKit 1.13 takes one quality of, whichever comes first: it does not read
-            // which is which.
+            // LiveKit 1.13 does not read which quality is which of what comes by WHIP with simulcast, and takes only one.
             let livekit = engine.kind == MediaKind::Livekit;
             Sfu { qualities: engine.qualities, data: livekit, apart: livekit }
         })
