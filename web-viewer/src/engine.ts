@@ -18,7 +18,7 @@ export async function linkMaker(
 ): Promise<(events: MediaLinkEvents) => MediaLink> {
   if (typeof media === "object") {
     const { LiveKitLink: Link } = await livekit();
-    return (events) => new Link(media.livekit.url, media.livekit.token, events);
+    return (events) => new Link(media.livekit.url, media.livekit.token, events, untilReady);
   }
   return (events) => {
     const connection = direct(events);

@@ -9,7 +9,7 @@ import { ahead } from "./ahead";
 import { Continued } from "./continued";
 import type { ReceivedFrame } from "./delay";
 import type { Gathered } from "./diagnosis";
-import { untilReady } from "./engine";
+import type { untilReady } from "./engine";
 import { Ladder } from "./ladder";
 import type { Hold, ReceivedSound } from "./lipsync";
 import type { MediaLink, MediaLinkEvents } from "./media-link";
@@ -29,6 +29,7 @@ const COMES = 3000;
 export class LiveKitLink implements MediaLink {
   readonly gathered: Gathered = { kinds: new Set(), errors: new Set() };
   readonly #events: Events;
+  readonly #untilReady: typeof untilReady;
   readonly #life = new AbortController();
   readonly #stream = new MediaStream();
   readonly #receivers = new Map<string, RTCRtpReceiver>();
@@ -49,8 +50,10 @@ export class LiveKitLink implements MediaLink {
   /** Since when something else is to be shown. */
   #since = 0;
 
-  constructor(url: string, token: string, events: Events) {
+  /** `ready` waits for pictures, as whoever loads this can. */
+  constructor(url: string, token: string, events: Events, ready: typeof untilReady) {
     this.#events = events;
+    this.#untilReady = ready;
     this.#join(url, token).catch((error: unknown) => {
       if (this.#life.signal.aborted) return;
       console.warn("the media server does not let this page in", error);
@@ -176,7 +179,7 @@ export class LiveKitLink implements MediaLink {
     };
     if (!this.#picture) return show();
     ahead(receiver, mediaStreamTrack)
-      .then((picture) => untilReady(picture, isWanted))
+      .then((picture) => this.#untilReady(picture, isWanted))
       .then(show, (error: unknown) => console.debug("no statistics", error));
   }
 
