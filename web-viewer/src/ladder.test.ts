@@ -8,11 +8,12 @@ let now = 0;
 let arrived: Arrived;
 /** What is shown, and how many seconds another one takes to come. */
 let shown = 0;
+let best = 0;
 let comes = 1;
 let waited = 0;
 
 beforeEach(() => {
-  [now, shown, comes, waited] = [0, 0, 1, 0];
+  [now, shown, best, comes, waited] = [0, 0, 0, 1, 0];
   ladder = new Ladder(now);
   arrived = { received: 0, lost: 0, freezes: 0, moved: 0 };
 });
@@ -34,7 +35,7 @@ function pass(seconds: number, { lost = 0, freezes = 0, moved = 30, packets = 10
       freezes: arrived.freezes + freezes,
       moved: arrived.moved + moved,
     };
-    ladder.sampled(arrived, shown, COUNT, now);
+    ladder.sampled(arrived, { shown, best, count: COUNT }, now);
     waited = ladder.place === shown ? 0 : waited + 1;
     if (waited <= comes) continue;
     shown = ladder.place;
@@ -110,6 +111,15 @@ describe("a path that carries more again", () => {
     expect(ladder.place).toBe(1);
     pass(2);
     expect(ladder.place).toBe(0);
+  });
+
+  it("is not tried where a better one is of no use, and is when it is", () => {
+    lower();
+    best = 1;
+    expect(pass(60)).toBe(1);
+    expect(ladder.place).toBe(1);
+    best = 0;
+    expect(pass(3)).toBe(0);
   });
 
   it("is tried though a packet is lost now and then", () => {

@@ -13,6 +13,13 @@ export interface Arrived {
   moved: number;
 }
 
+/** Of what is shown, of the best that is of use, and how many there are. */
+export interface Places {
+  shown: number;
+  best: number;
+  count: number;
+}
+
 /** A part of what was sent, and not just a packet or two. What is asked for again in time is not lost. */
 const LOSSY = 0.05;
 const SEVERAL = 3;
@@ -54,8 +61,11 @@ export class Ladder {
     return this.#place;
   }
 
-  /** To be called about once a second. `shown` is the place of what was counted, of so many. Whether another one is better. */
-  sampled(arrived: Arrived, shown: number, count: number, now: Millis): boolean {
+  /**
+   * To be called about once a second. `shown` is the place of what was counted, of so many, and `best` that of the best that is
+   * of use: what would not be shown is not tried. Whether another one is better.
+   */
+  sampled(arrived: Arrived, { shown, best, count }: Places, now: Millis): boolean {
     const isBad = this.#judge(arrived, now);
     if (isBad === undefined) return false;
     this.#bad = isBad ? this.#bad + 1 : 0;
@@ -71,7 +81,7 @@ export class Ladder {
       this.#tried = undefined;
       return this.#go(shown + 1, now);
     }
-    if (this.#place > 0 && now >= Math.max(this.#clean, this.#changed) + this.#calm) {
+    if (this.#place > best && now >= Math.max(this.#clean, this.#changed) + this.#calm) {
       this.#tried = now;
       return this.#go(this.#place - 1, now);
     }

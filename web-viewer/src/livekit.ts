@@ -142,9 +142,14 @@ export class LiveKitLink implements MediaLink {
 
   /** Which of so many. */
   #place(count: number): number {
-    const { rung, best = 0 } = this.#want;
+    const { rung } = this.#want;
     if (rung !== undefined) return placeOf(rung, this.#rungs, count);
-    return Math.min(Math.max(placeOf(best, this.#rungs, count), this.#ladder.place), count - 1);
+    return Math.min(Math.max(this.#best(count), this.#ladder.place), count - 1);
+  }
+
+  /** Which of them is the best that there is room for. */
+  #best(count: number): number {
+    return placeOf(this.#want.best ?? 0, this.#rungs, count);
   }
 
   /** Sees to it that what is wanted comes. */
@@ -208,15 +213,16 @@ export class LiveKitLink implements MediaLink {
       if (this.#coming && now > this.#since + COMES) picture.setEnabled(false);
       return;
     }
-    const count = (name: string): number => Number(entry[name] ?? 0);
-    const [received, lost] = [count("packetsReceived"), count("packetsLost")];
+    const counted = (name: string): number => Number(entry[name] ?? 0);
+    const [received, lost] = [counted("packetsReceived"), counted("packetsLost")];
     // What nobody sees need not move.
-    const [freezes, moved] = document.hidden ? [0, received] : [count("freezeCount"), count("framesDecoded")];
+    const [freezes, moved] = document.hidden ? [0, received] : [counted("freezeCount"), counted("framesDecoded")];
     const pictures = this.#pictures;
-    const place = pictures.indexOf(picture);
-    if (!this.#ladder.sampled({ received, lost, freezes, moved }, place, pictures.length, now)) return;
+    const [shown, count] = [pictures.indexOf(picture), pictures.length];
+    const places = { shown, best: this.#best(count), count };
+    if (!this.#ladder.sampled({ received, lost, freezes, moved }, places, now)) return;
     // Where there is no room for it, there is none for another one beside it.
-    if (this.#ladder.place > place) picture.setEnabled(false);
+    if (this.#ladder.place > shown) picture.setEnabled(false);
     this.#choose();
   }
 }
